@@ -24,7 +24,8 @@ class Artifact:
     """A converted file and its content: signature (JSON, with scale and zero point, in the file's own order), operators, dtypes, findings.
 
     `scheme` is the scheme that the file keeps; `asked` is the one that it was made by, None if the toolkit did not make it. `key` names the signature
-    if the file has several, else it is None. `uses` are how it uses its operators.
+    if the file has several, else it is None. `uses` are how it uses its operators, and `arena_bytes` estimates what
+    its computed tensors take at once, None for a format that nothing estimates.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Artifact:
     key: str | None = None
     asked: str | None = None
     uses: tuple[OperatorUse, ...] = ()
+    arena_bytes: int | None = None
 
     def __repr__(self) -> str:
         return printable.line(f"<Artifact {self.path}: {self.scheme}, {self.size_bytes} bytes>")
@@ -250,4 +252,5 @@ def artifact_of(entry: Entry, asked: str) -> Artifact:
         findings=findings.read(result["findings"]),
         asked=asked,
         uses=tuple(result["uses"]),
+        arena_bytes=result.get("arena_bytes"),
     )

@@ -50,9 +50,11 @@ class _Described(TypedDict):
 class Description(_Described, total=False):
     """A file: its signatures, operators and their uses, count of tensors and bytes of weights by dtype, and findings.
 
+    Of TFLite also `arena_bytes`, an estimate of what its computed tensors take at once.
     Of ONNX also its `scheme`; where it was asked for, the dtypes of its `activations` and the `endings` of its outputs.
     """
 
+    arena_bytes: int
     scheme: str
     activations: list[str]
     endings: dict[str, dict[str, Any]]

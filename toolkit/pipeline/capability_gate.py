@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from toolkit import printable
+from toolkit import launchers, printable
 from toolkit.conversion.artifacts import Artifact
 from toolkit.engines.description import OperatorUse
 from toolkit.errors import EdgeToolkitError
@@ -54,10 +54,10 @@ def findings(uses: Iterable[OperatorUse], scheme: str, target: Target) -> list[F
 
 def not_known(artifact: Artifact, target: Target) -> list[Finding]:
     """Return the finding that the target's runtime was not probed, or that its table lacks operators of an artifact; only the run decides then."""
-    table = _table(target)
+    table, budget = _table(target), budget_not_known(artifact, target)
     if table is None:
-        return [_not_probed(target)]
-    return _unknown([use for use in artifact.uses if not table.knows(use["name"])], table)
+        return [_not_probed(target), *budget]
+    return [*_unknown([use for use in artifact.uses if not table.knows(use["name"])], table), *budget]
 
 
 def _table(target: Target) -> Capabilities | None:
@@ -69,7 +69,8 @@ def _table(target: Target) -> Capabilities | None:
 def _not_probed(target: Target) -> Finding:
     runtime = f"{target.runtime.name} {target.runtime.version}"
     message = f"which operators {runtime} has was not probed; the run decides"
-    fix = f"edge-toolkit targets probe {runtime.replace(' ', '==')}"
+    asked = runtime.replace(" ", "==") if launchers.is_host(target.runtime.launcher) else target.name
+    fix = f"edge-toolkit targets probe {asked}"
     return Finding("capabilities-not-known", "info", message, fix=fix)
 
 
@@ -85,13 +86,30 @@ def open_sizes(artifact: Artifact, target: Target) -> list[Finding]:
 
 def over_budget(artifact: Artifact, target: Target) -> list[Finding]:
     """Return the findings about budgets of the target that an artifact's bytes exceed."""
-    limit = target.budget.file_bytes
-    if limit is None or artifact.size_bytes <= limit:
+    budget = target.budget
+    spent = (
+        ("file", "file_bytes", "the file has", artifact.size_bytes, budget.file_bytes),
+        ("memory", "arena_bytes", "tensors take at least (estimated)", artifact.arena_bytes, budget.arena_bytes),
+    )
+    return [
+        Finding(
+            f"{what}-over-budget",
+            "error",
+            f"{artifact.scheme}: {said} {size} bytes, the budget is {limit}",
+            fix=f"take another scheme or a smaller model, or raise budget.{name} in the profile",
+            facts={"spent": size, "limit": limit},
+        )
+        for what, name, said, size, limit in spent
+        if size is not None and limit is not None and size > limit
+    ]
+
+
+def budget_not_known(artifact: Artifact, target: Target) -> list[Finding]:
+    """Return the finding that a budget of memory is not checked, as nothing estimates what an artifact's tensors take."""
+    if target.budget.arena_bytes is None or artifact.arena_bytes is not None:
         return []
-    message = f"{artifact.scheme} is {artifact.size_bytes} bytes, the budget is {limit}"
-    fix = "take another scheme or a smaller model, or raise budget.file_bytes in the profile"
-    facts = {"spent": artifact.size_bytes, "limit": limit}
-    return [Finding("file-over-budget", "error", message, fix=fix, facts=facts)]
+    message = f"budget.arena_bytes is not checked: nothing estimates the memory of {artifact.path.suffix} files"
+    return [Finding("memory-not-known", "inconclusive", message)]
 
 
 def _lacking(use: OperatorUse, answer: Answer, table: Capabilities, scheme: str, target: Target) -> Finding:

@@ -104,9 +104,13 @@ class Quantization(ConfigModel):
 
 
 class Budget(ConfigModel):
-    """What the device has to spare; None where nothing is said."""
+    """What the device has to spare; None where nothing is said.
+
+    `arena_bytes` is the memory for the tensors of a call, without weights and without the engine.
+    """
 
     file_bytes: int | None = Field(default=None, gt=0)
+    arena_bytes: int | None = Field(default=None, gt=0)
 
 
 class Delegate(ConfigModel):

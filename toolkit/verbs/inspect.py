@@ -138,6 +138,7 @@ def artifacts_of(path: Path, held: Mapping[str, Any]) -> tuple[Artifact, ...]:
             findings=findings.read(held["findings"]),
             key=signature["key"] if several else None,
             uses=tuple(held["uses"]),
+            arena_bytes=held.get("arena_bytes"),
         )
         for signature in held["signatures"]
     )

@@ -61,3 +61,23 @@ def test_a_stored_table_says_what_the_runtime_says(runtime, version, executor):
     for name in OPERATORS:
         assert found.operators[name] == stored.operators[name]
     assert not found.operators["DILATE"].versions or runtime == "litert"
+
+
+def test_the_memory_of_tensors_is_estimated_before_anything_runs(executor, tmp_path):
+    """An ABS of one row of four numbers is the first of its graph, whose input stays; the two tensors of a CONV_2D live at once."""
+    (written,) = executor.run(models_job("litert", "tflite", ("ABS", "CONV_2D")))
+    row, image = "float32 -> float32", "int8, int8 per-channel, int32 per-channel -> int8"
+    with zipfile.ZipFile(written.out / "models.zip") as archive:
+        for name, combination in (("ABS", row), ("CONV_2D", image)):
+            (tmp_path / f"{name}.tflite").write_bytes(archive.read(written.result["models"][name][combination]))
+    board = tmp_path / "board.toml"
+    board.write_text('name = "board"\nabout = "small"\nextends = "host"\n[budget]\narena_bytes = 99\n')
+
+    found = {
+        name: inspect(tmp_path / f"{name}.tflite", targets=board, executor=executor) for name in ("ABS", "CONV_2D")
+    }
+
+    assert {name: each["arena_bytes"] for name, each in found.items()} == {"ABS": 32, "CONV_2D": 4 * 4 * 4 + 3 * 3 * 4}
+    assert found["ABS"]["targets"]["board"]["error"] is None
+    (over,) = found["CONV_2D"]["targets"]["board"]["error"]["findings"]
+    assert (over["code"], over["spent"], over["limit"]) == ("memory-over-budget", 100, 99)

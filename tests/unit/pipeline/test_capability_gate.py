@@ -21,8 +21,18 @@ def use(name, version=1, takes=("float32",), gives=("float32",), **more):
     return {"name": name, "version": version, "takes": [*takes], "gives": [*gives], **held}
 
 
-def artifact(*uses, size_bytes=1000):
-    return Artifact(Path("m.tflite"), "dynamic_wi8_afp32", size_bytes, "0" * 64, SIGNATURE, (), (), uses=uses)
+def artifact(*uses, size_bytes=1000, arena_bytes=None):
+    return Artifact(
+        Path("m.tflite"),
+        "dynamic_wi8_afp32",
+        size_bytes,
+        "0" * 64,
+        SIGNATURE,
+        (),
+        (),
+        uses=uses,
+        arena_bytes=arena_bytes,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +134,17 @@ def test_open_sizes_are_refused_where_the_runtime_takes_fixed_ones(board):
     assert (found.code, found.names) == ("dynamic-shape", ("x",))
     assert "--shape x=" in found.fix
     assert capability_gate.refusal(held, board) is None
+
+
+@pytest.mark.parametrize(("arena", "codes"), [(501, ["memory-over-budget"]), (500, []), (None, [])])
+def test_tensors_over_their_budget_are_refused(board, arena, codes):
+    """By an estimate, which is said; where there is none, the verdict stays open."""
+    small = board.model_copy(update={"budget": profiles.Budget(arena_bytes=500)})
+    held = artifact(arena_bytes=arena)
+
+    error = capability_gate.refusal(held, small)
+
+    assert [each.code for each in (findings_of(error) if error else ())] == codes
+    assert all("(estimated) 501 bytes" in each.message for each in (findings_of(error) if error else ()))
+    open_ = [each for each in capability_gate.not_known(held, small) if each.code == "memory-not-known"]
+    assert [each.severity for each in open_] == (["inconclusive"] if arena is None else [])

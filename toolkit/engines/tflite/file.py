@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.engines.description import Description, OperatorCount, OrderedSignature
+from toolkit.engines.tflite.arena import arena_bytes
 from toolkit.engines.tflite.device_operators import IN_RUNTIMES
 from toolkit.engines.tflite.extent import AGAIN, require_fitting
 from toolkit.engines.tflite.packed import PackedModel, operators_in, tensors_in
@@ -37,6 +38,7 @@ def describe(path: Path) -> Description:
             "signatures": _signatures(model),
             "operators": _operators(model),
             "uses": uses(model),
+            "arena_bytes": arena_bytes(model),
             "tensors": dict(Counter(model.dtype(tensor) for graph in model.graphs for tensor in tensors_in(graph))),
             "weights_bytes": _weights(model),
             "findings": [each.to_json() for each in _findings(model)],
