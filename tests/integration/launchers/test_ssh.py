@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -357,16 +358,13 @@ def during(what: object, begun: object) -> threading.Thread:
     return thread
 
 
-def is_running(board: LoopbackBoard) -> bool:
-    """Return whether the second of three samples is being computed there."""
-    return any("         1" in path.read_text() for path in (board.home / "edge-toolkit/jobs").glob("*/progress"))
-
-
 @pytest.fixture
-def slow(jobs, fresh_home):
+def slow(board, jobs, fresh_home):
     """Return a chain whose second job takes two seconds, and the first of it is done."""
     samples, run = jobs(on(wait_s=60), "wait", at=1)
     done(fresh_home, samples)
+    for folder in (board.home / "edge-toolkit/jobs").iterdir():  # of a test that switched the board off
+        shutil.rmtree(folder)
     return samples, run
 
 
@@ -424,7 +422,7 @@ def test_a_board_that_stays_away_is_given_up(board, jobs, fresh_home):
 def test_a_worker_that_lost_its_host_is_ended_by_the_next(board, slow, fresh_home, monkeypatch):
     """A connection may be silent: the board does not notice, and its worker would compute beside the next one."""
     alive = tuple(text for text in line._SETTINGS if "ServerAlive" not in text)
-    monkeypatch.setattr(line, "_SETTINGS", (*alive, "ServerAliveInterval=1", "ServerAliveCountMax=1"))
+    monkeypatch.setattr(line, "_SETTINGS", (*alive, "ServerAliveInterval=2", "ServerAliveCountMax=1"))
     silent: list[int] = []
 
     def fall_silent() -> None:
