@@ -4,7 +4,7 @@
 
 FOLDER/NAME.tflite: `dense` two layers; `summed` 1,024 values that are gated by their sum; `left` with an operator that the delegate leaves to the
 CPU; `nothing` of that operator alone; `invalid` with one whose shader is wrong; `recurrent` a fused LSTM; `edges` with int8
-edges. Input x, output y.
+edges; `ranked` the three largest of ten. Input x, output y.
 """
 
 from __future__ import annotations
@@ -67,6 +67,13 @@ def invalid(graph: Graph, x: int) -> int:
     return graph.operator("CAST", [bits], [graph.tensor("y")], schema.CastOptionsT())
 
 
+def ranked(graph: Graph, x: int) -> int:
+    """The three largest of ten numbers, which the delegate takes and computes wrongly: it says that it needs a multiple of four."""
+    count = graph.constant("count", np.array(3, np.int32))
+    places = graph.tensor("places", (1, 3), np.int32)
+    return graph.operator("TOPK_V2", [x, count], [graph.tensor("y", (1, 3)), places], schema.TopKV2OptionsT())
+
+
 def grid(scale: float) -> object:
     """Return the scale of a quantized tensor."""
     made = schema.QuantizationParametersT()
@@ -89,6 +96,7 @@ def main(folder: Path) -> None:
     write(folder, "nothing", lambda graph, x: remainder(graph, x, "y"))
     write(folder, "invalid", invalid)
     write(folder, "edges", edges, dtype=np.int8, quantization=grid(0.02))
+    write(folder, "ranked", ranked, (1, 10))
     recurrent(folder)
 
 

@@ -57,7 +57,7 @@ def run(settings, files, tmp_path):
         def make(name, kernels="float32", *, scale=1.0, engine=GPU, runtime="litert_gpu"):
             samples = tmp_path / f"samples {name} {scale}"
             if not samples.exists():
-                shape = {"summed": (1, WIDTH), "recurrent": (1, 1, 4)}.get(name, (1, 4))
+                shape = {"summed": (1, WIDTH), "recurrent": (1, 1, 4), "ranked": (1, 10)}.get(name, (1, 4))
                 random = np.random.default_rng(1)
                 with ShardWriter(samples) as writer:
                     for _ in range(COUNT):
@@ -121,12 +121,15 @@ def test_what_it_does_not_run_is_refused_and_never_run_on_the_cpu(run, name, say
     assert "android-arm64" in str(error.hint)
 
 
-def test_a_shader_that_is_invalid_is_an_error(run):
+@pytest.mark.parametrize(
+    ("name", "says"), [("invalid", "Validation error: "), ("ranked", "TopK requires src tensor C dimension")]
+)
+def test_a_kernel_that_is_invalid_is_an_error(run, name, says):
     """The engine prints it, says that all is well, and gives numbers that nothing computed."""
-    error = run("invalid").error
+    error = run(name).error
 
     assert isinstance(error, WorkerRefused)
-    assert "GPU delegate made an invalid shader: Validation error: " in error.problem
+    assert f"GPU delegate made an invalid kernel, and would have run it: {says}" in error.problem
 
 
 def test_without_a_driver_it_is_unavailable_and_never_run_on_the_cpu(run):

@@ -3,7 +3,8 @@
 What the engine prints is read, because it says there and nowhere else
 
 * which adapter it found, and which operators it left to the CPU;
-* that a shader is invalid: then it goes on, and gives numbers that nothing computed.
+* that a kernel is invalid: then it goes on, and gives numbers that nothing computed (TOPK_V2 of ten classes gave wrong ones);
+* that it did not wait for the shaders to be compiled.
 
 `CompiledModel.is_fully_accelerated` is not asked: with the CPU allowed, it counts what another delegate took.
 """
@@ -34,7 +35,8 @@ _NOT_ALL = "Some ops are not accelerated"  # litert/runtime/compiled_model.cc
 _ADAPTER = re.compile(r"Selected adapter: (.+), arch=")
 _LEFT = "Following operations are not supported by GPU delegate:"
 _SHARE = re.compile(r"(\d+) operations will run on the GPU, and the remaining (\d+) operations will run on the CPU")
-_INVALID = re.compile(r"environment\.cc:\d+\] (\w[\w ]* error: .*)")
+# Errors that it prints without stopping: of WebGPU, as for an invalid shader, and of a kernel that is built for a shape that it cannot take.
+_INVALID = re.compile(r"environment\.cc:\d+\] (\w[\w ]* error: .*)|^E\d+ .*gpu_model_builder\.cc:\d+\] (.*)")
 # While shaders are compiled, which takes a driver in software longer than a GPU's, the engine gives up waiting for results (it waits for whole-number
 # ones only). What it then returns is no result; the shaders are there for a later call.
 _LATE = "DEADLINE_EXCEEDED"
@@ -194,10 +196,10 @@ def _call(
 
 
 def _require_valid(said: Sequence[str]) -> None:
-    """Raise WorkerRefused where the engine printed an error of WebGPU: it goes on, and what it then gives was not computed."""
-    invalid = next((match[1] for match in map(_INVALID.search, said) if match is not None), None)
+    """Raise WorkerRefused where the engine printed an error of WebGPU or of a kernel: it goes on, and what it then gives was not computed."""
+    invalid = next((match[1] or match[2] for match in map(_INVALID.search, said) if match is not None), None)
     if invalid is not None:
-        raise WorkerRefused(f"LiteRT's GPU delegate made an invalid shader: {invalid}", _ANOTHER)
+        raise WorkerRefused(f"LiteRT's GPU delegate made an invalid kernel, and would have run it: {invalid}", _ANOTHER)
 
 
 def _fitting(array: np.ndarray, name: str, details: TensorDetails) -> np.ndarray:

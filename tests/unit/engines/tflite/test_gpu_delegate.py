@@ -63,7 +63,9 @@ def test_an_error_of_webgpu_is_an_error(kind):
 
     with pytest.raises(WorkerRefused, match=f"{kind} error: Error while parsing WGSL"):
         _require_valid(["INFO: fine", line])
-    _require_valid(["E0000 00:00:1796123170.687979   25685 gpu_model_builder.cc:4114] TopK requires something"])
+    with pytest.raises(WorkerRefused, match="would have run it: TopK requires something"):
+        _require_valid(["E0000 00:00:1796123170.687979   25685 gpu_model_builder.cc:4114] TopK requires something"])
+    _require_valid(["E0000 00:00:1796123173.963563   25685 model_builder.cc:2666] {", "INFO: all is well"])
 
 
 class _Compiled:
