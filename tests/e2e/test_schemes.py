@@ -47,8 +47,8 @@ def test_every_scheme_makes_a_smaller_file_of_the_sample_without_a_finding(conve
 def test_an_application_feeds_and_gets_the_integers_that_it_asked_for(convert, scheme, dtype):
     artifact = convert(Recipe(scheme, inputs=dtype, outputs=dtype))
 
-    assert [spec["dtype"] for side in ("inputs", "outputs") for spec in artifact.signature[side]] == [dtype, dtype]
-    assert all(spec["scale"] for spec in artifact.signature["inputs"])
+    assert [spec.dtype for spec in (*artifact.signature.inputs, *artifact.signature.outputs)] == [dtype, dtype]
+    assert all(spec.scale for spec in artifact.signature.inputs)
     assert artifact.findings == ()
 
 
@@ -61,7 +61,7 @@ def test_layers_are_kept_in_float_by_name_and_by_type(convert, quantizer):
     counts = {each["name"]: each["count"] for each in artifact.operators}
     assert counts["DEQUANTIZE"] == counts["QUANTIZE"] == 1
     assert artifact.findings == ()
-    assert "scale" not in artifact.signature["outputs"][0]
+    assert artifact.signature.outputs[0].scale == ()
 
 
 def test_a_layer_that_is_not_there_cannot_be_kept(convert):

@@ -169,4 +169,4 @@ def test_constants_that_a_signature_captured_are_part_of_its_onnx_file(several, 
     ).values()
 
     assert outcome.passed
-    assert [spec["name"] for spec in outcome.artifact.signature["inputs"]] == ["x"]
+    assert [spec.name for spec in outcome.artifact.signature.inputs] == ["x"]

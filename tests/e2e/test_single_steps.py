@@ -19,7 +19,7 @@ def converted(models, executor, vectors, tmp_path):
     recipe = Recipe("static_wi8_ai8", inputs="int8")
     path = tmp_path / "int8.tflite"
     made = toolkit.convert(Original(models / "dense"), recipe, Samples(str(vectors)), path, executor=executor)
-    (spec,) = made.signature["inputs"]
+    (spec,) = made.signature.to_json()["inputs"]
     return path, spec["scale"][0], spec["zero_point"][0]
 
 

@@ -41,8 +41,8 @@ def test_one_artifact_is_judged_at_each_size(several, images, executor, tmp_path
     (outcome,) = toolkit.build(original, ["host"], samples, tmp_path, scheme=INT8, executor=executor).values()
 
     assert outcome.passed, outcome.findings
-    (fed,) = outcome.artifact.signature["inputs"]
-    assert fed["shape"] == [1, None, None, 1]
+    (fed,) = outcome.artifact.signature.inputs
+    assert fed.shape == (1, None, None, 1)
     told = {finding.facts["size"]: finding.message for finding in outcome.findings if finding.code == "size"}
     assert {size: "passed with" in message for size, message in told.items()} == {"8x8": True, "16x12": True}
     for size, given in (("8x8", [1, 6, 6, 4]), ("16x12", [1, 14, 10, 4])):
@@ -110,7 +110,7 @@ def test_the_onnx_file_leaves_the_same_sizes_open(several, images, executor, tmp
     ).values()
 
     assert outcome.passed, outcome.findings
-    assert outcome.artifact.signature["inputs"][0]["shape"] == [1, None, None, 1]
+    assert outcome.artifact.signature.inputs[0].shape == (1, None, None, 1)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_float64_at_the_ends_alone_gets_a_cast_ready_to_paste(
         Original(tmp_path / "double_float32"), ["host"], Samples(str(samples)), tmp_path / "d", scheme="float32",
         executor=executor,
     )  # fmt: skip
-    assert outcomes["host"].artifact.signature["inputs"][0]["dtype"] == "float32"
+    assert outcomes["host"].artifact.signature.inputs[0].dtype == "float32"
     assert outcomes["host"].outcome == "passed"
 
 
@@ -129,7 +129,7 @@ def test_an_operator_that_only_the_device_has_gets_the_tensors_to_cut_at(models,
     assert caught.value.hint in next(one["message"] for one in found if one["code"] == "device-operators")
     cut = Original(graph, inputs={"image": "image:0"}, outputs={"boxes": "raw/boxes:0", "scores": "raw/scores:0"})
     made = toolkit.convert(cut, "float32", Samples(), tmp_path / "m.tflite", executor=executor)
-    assert sorted(spec["name"] for spec in made.signature["outputs"]) == ["boxes", "scores"]
+    assert [spec.name for spec in made.signature.outputs] == ["boxes", "scores"]
 
 
 def test_an_artifact_with_an_operator_of_the_runtimes_is_run(models, executor, arrays, tmp_path):

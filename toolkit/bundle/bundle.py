@@ -210,7 +210,7 @@ def _said(verdict: Verdict, artifact: str | None) -> dict[str, Any]:
         "verdict": verdict.outcome,
         "artifact": artifact,
         "scheme": verdict.artifact.scheme,
-        "signature": verdict.artifact.signature,
+        "signature": verdict.artifact.signature.to_json(),
         "source": report.source_json(verdict),
         "samples": dict(verdict.samples),
         "tools": {**report.tools(verdict), "edge-toolkit": __version__},

@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit import findings, printable, registry
 from toolkit.conversion.calibration_job import moments_job, ranges_job, statistics_job
-from toolkit.engines.description import OperatorUse, OrderedSignature
+from toolkit.engines.description import OperatorUse
 from toolkit.errors import NoSamples, RequestError
 from toolkit.files.outputs import FileKind
 from toolkit.findings import Finding
@@ -17,11 +17,12 @@ from toolkit.jobs.job import Engine, Job, Output
 from toolkit.jobs.store import Entry
 from toolkit.profiles.recipe import FLOAT, Estimator, Variant
 from toolkit.tensors.shapes import Shape
+from toolkit.tensors.signature import FileSignature
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A converted file and its content: signature (JSON, with scale and zero point, in the file's own order), operators, dtypes, findings.
+    """A converted file and its content: signature (with scale and zero point, and the file's own order), operators, dtypes, findings.
 
     `scheme` is the scheme that the file keeps; `asked` is the one that it was made by, None if the toolkit did not make it. `key` names the signature
     if the file has several, else it is None. `uses` are how it uses its operators, and `arena_bytes` estimates what
@@ -32,7 +33,7 @@ class Artifact:
     scheme: str
     size_bytes: int
     sha256: str
-    signature: OrderedSignature
+    signature: FileSignature
     operators: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
     key: str | None = None
@@ -247,7 +248,7 @@ def artifact_of(entry: Entry, asked: str) -> Artifact:
         scheme=result["keeps"],
         size_bytes=result["size_bytes"],
         sha256=result["sha256"],
-        signature=result["signature"],
+        signature=FileSignature.from_json(result["signature"]),
         operators=tuple(result["operators"]),
         findings=findings.read(result["findings"]),
         asked=asked,

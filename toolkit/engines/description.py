@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from toolkit.tensors.signature import SignatureJson
+from toolkit.tensors.signature import OrderedSignature
 
 
 class OperatorCount(TypedDict):
@@ -30,12 +30,6 @@ class OperatorUse(TypedDict):
     graph: int
     index: int
     count: int
-
-
-class OrderedSignature(SignatureJson):
-    """A signature sorted by name, and the names of its tensors in the file's own order: {"inputs": [...], "outputs": [...]}."""
-
-    order: dict[str, list[str]]
 
 
 class _Described(TypedDict):

@@ -19,7 +19,6 @@ from toolkit.pipeline import float16_range
 from toolkit.pipeline.meaning import kinds_of
 from toolkit.pipeline.scrutiny import looked_at
 from toolkit.pipeline.stages import Chain, entry_of
-from toolkit.tensors.signature import Signature
 from toolkit.verdict.chain import context_of
 from toolkit.verdict.stage_run import StageRun
 from toolkit.weights.clipping_findings import judge_clipping
@@ -97,8 +96,7 @@ def _own(chain: Chain, executor: Executor) -> StageRun | None:
     if chain.own is None:
         return None
     run = run_of(_entry(chain.own.run, chain, executor))
-    signature = Signature.from_json(chain.own.artifact.signature)
-    return StageRun("own", run, signature_of_run(signature, run.signature))
+    return StageRun("own", run, signature_of_run(chain.own.artifact.signature.plain, run.signature))
 
 
 def _account(chain: Chain, executor: Executor) -> Account:

@@ -10,13 +10,11 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from toolkit import printable
 from toolkit.conversion.artifacts import Artifact
-from toolkit.engines.description import OrderedSignature
 from toolkit.errors import RequestError, suggestion
-from toolkit.execution.infer import called
 from toolkit.execution.run import Called
 from toolkit.findings import Finding
 from toolkit.source.source import Source
@@ -44,7 +42,7 @@ def bound(artifact: Artifact, original: Source, renames: Sequence[str] = ()) -> 
     """
     theirs, ours = (
         {side: _specs(signature, side) for side in SIDES}
-        for signature in (artifact.signature, original.signature.to_json())
+        for signature in (artifact.signature.to_json(), original.signature.to_json())
     )
     names = _said(artifact.path, renames, theirs, ours)
     findings = []
@@ -57,11 +55,7 @@ def bound(artifact: Artifact, original: Source, renames: Sequence[str] = ()) -> 
     names = {side: {own: name for own, name in each.items() if own != name} for side, each in names.items()}
     if not any(names.values()):
         return artifact, Called(artifact.key)
-    signature = called(dict(artifact.signature), names)
-    if "order" in signature:
-        order = {side: [names[side].get(name, name) for name in signature["order"][side]] for side in SIDES}
-        signature = {**signature, "order": order}
-    renamed = replace(artifact, signature=cast(OrderedSignature, signature), findings=(*artifact.findings, *findings))
+    renamed = replace(artifact, signature=artifact.signature.called(names), findings=(*artifact.findings, *findings))
     return renamed, Called(artifact.key, names["inputs"], names["outputs"])
 
 

@@ -70,7 +70,7 @@ def drawn_at_each(opened: Sequence[Source], samples: Samples, recipes: Sequence[
 
 def said_of_one_size(artifact: Artifact, opened: Source) -> list[Finding]:
     """Return a warning if an artifact accepts sizes at which it is not verified, because none were declared. The batch size does not count."""
-    left = [spec["name"] for spec in artifact.signature["inputs"] if None in (spec["shape"] or [])[1:]]
+    left = [spec.name for spec in artifact.signature.inputs if None in (spec.shape or ())[1:]]
     if not left or opened.canonical is not None:
         return []
     message = (

@@ -50,7 +50,7 @@ def paired(
     If the artifact has one signature and one signature of the model is requested, they form a pair whatever their names: a conversion calls its only
     signature `serving_default`. If the artifact has several, the pairs are of the signatures that the original names, else of all on either side.
     """
-    by_key = {str(artifact.signature["key"]): artifact for artifact in artifacts}
+    by_key = {str(artifact.signature.key): artifact for artifact in artifacts}
     path, asked = artifacts[0].path, original.signature
     if isinstance(asked, str) and asked != ALL:
         if len(artifacts) > 1 and asked not in by_key:

@@ -20,7 +20,6 @@ from toolkit.jobs.store import Entry
 from toolkit.pipeline.float16_range import STAGE
 from toolkit.pipeline.model import Model
 from toolkit.profiles.recipe import FLOAT
-from toolkit.tensors.signature import Signature
 from toolkit.verdict.chain import ON_DEVICE
 from toolkit.verdict.evidence import CandidateRow
 from toolkit.verdict.stage_run import StageRun
@@ -94,7 +93,7 @@ class Stage:
             require_version(run, self.target)
         if self.name not in _OF_ARTIFACT:
             return StageRun(self.name, run, run.signature)
-        return StageRun(self.name, run, signature_of_run(Signature.from_json(self.artifact.signature), run.signature))
+        return StageRun(self.name, run, signature_of_run(self.artifact.signature.plain, run.signature))
 
 
 @dataclass(frozen=True, slots=True)

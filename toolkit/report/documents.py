@@ -12,9 +12,8 @@ from toolkit.comparison.comparison import ComparisonRow
 from toolkit.comparison.measured import MeasurementRow, Number
 from toolkit.comparison.output_kinds.inferring import OutputKindRow
 from toolkit.comparison.scored_task import TaskRow
-from toolkit.engines.description import OrderedSignature
 from toolkit.samples.input_ranges import InputRangeRow
-from toolkit.tensors.signature import SignatureJson
+from toolkit.tensors.signature import OrderedSignature, SignatureJson
 from toolkit.verdict.chain import Outcome
 from toolkit.verdict.evidence import CandidateRow
 from toolkit.weights.judge import Accounted, Unaccounted

@@ -67,7 +67,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> VerdictDocument:
             "size_bytes": verdict.artifact.size_bytes,
             "scheme": verdict.artifact.scheme,
             "asked": verdict.artifact.asked,
-            "signature": verdict.artifact.signature,
+            "signature": verdict.artifact.signature.to_json(),
             "operators": list(verdict.artifact.operators),
             "float_bytes": verdict.float_bytes,
         },
@@ -180,7 +180,7 @@ def artifact_json(artifact: Artifact) -> ArtifactDocument:
         "scheme": artifact.scheme,
         "size_bytes": artifact.size_bytes,
         "sha256": artifact.sha256,
-        "signature": artifact.signature,
+        "signature": artifact.signature.to_json(),
         "operators": [dict(operator) for operator in artifact.operators],
         "findings": [finding.to_json() for finding in artifact.findings],
     }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def artifact_text(artifact: Artifact) -> Text:
     """Return a converted file's facts for a terminal."""
     lines = [f"{artifact.path}   {artifact.scheme}   {size(artifact.size_bytes)}   sha256 {artifact.sha256}"]
-    lines += signature_lines(artifact.signature)
+    lines += signature_lines(artifact.signature.to_json())
     lines += [f"  {finding.severity}: {finding.message}" for finding in artifact.findings]
     return printable.lines([*lines, "  not verified: `edge-toolkit verify` compares it with its original"])
 

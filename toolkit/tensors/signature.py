@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypedDict
+from dataclasses import dataclass, field, replace
+from typing import Any, TypedDict, cast
 
 import numpy as np
 
@@ -44,6 +44,12 @@ class SignatureJson(TypedDict):
     key: str | None
     inputs: list[TensorJson]
     outputs: list[TensorJson]
+
+
+class OrderedSignature(SignatureJson, total=False):
+    """A signature sorted by name, and the names of its tensors in the file's own order: {"inputs": [...], "outputs": [...]}."""
+
+    order: dict[str, list[str]]
 
 
 SHAPE = {"key": str, "inputs": [_TENSOR], "outputs": [_TENSOR]}
@@ -154,6 +160,44 @@ class Signature:
             "inputs": [tensor.to_json() for tensor in self.inputs],
             "outputs": [tensor.to_json() for tensor in self.outputs],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class FileSignature(Signature):
+    """The signature of a file, and `order`: the names of its "inputs" and "outputs" in the file's own order, {} if it is not known."""
+
+    order: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+
+    @property
+    def plain(self) -> Signature:
+        """The signature without the file's order."""
+        return Signature(self.key, self.inputs, self.outputs)
+
+    def called(self, names: Mapping[str, Mapping[str, str]]) -> FileSignature:
+        """Return the signature with other names: {"inputs": {old: new}, "outputs": {old: new}}."""
+        inputs, outputs = (
+            tuple(replace(spec, name=names[side].get(spec.name, spec.name)) for spec in specs)
+            for side, specs in (("inputs", self.inputs), ("outputs", self.outputs))
+        )
+        order = {side: tuple(names[side].get(name, name) for name in own) for side, own in self.order.items()}
+        return FileSignature(self.key, inputs, outputs, order)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> FileSignature:
+        """Return the signature that a reader of files, or `to_json`, wrote."""
+        plain = Signature.from_json(content)
+        order = {side: tuple(names) for side, names in content.get("order", {}).items()}
+        return cls(plain.key, plain.inputs, plain.outputs, order)
+
+    def to_json(self) -> OrderedSignature:
+        """Return plain JSON with sorted keys, as a reader's answer comes in."""
+        content: dict[str, object] = {
+            "inputs": [dict(sorted(tensor.to_json().items())) for tensor in self.inputs],
+            "key": self.key,
+            **({"order": {side: list(names) for side, names in self.order.items()}} if self.order else {}),
+            "outputs": [dict(sorted(tensor.to_json().items())) for tensor in self.outputs],
+        }
+        return cast(OrderedSignature, content)
 
 
 def _named(side: str, name: str, tensors: tuple[TensorSpec, ...]) -> TensorSpec:

@@ -22,6 +22,7 @@ from toolkit.pipeline.meaning import with_kinds
 from toolkit.pipeline.prepare import executing, profiles_of
 from toolkit.source import source
 from toolkit.source.original import Original
+from toolkit.tensors.signature import FileSignature
 from toolkit.verbs.arguments import Place, Targets, original_of, targets_of
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def artifacts_of(path: Path, held: Mapping[str, Any]) -> tuple[Artifact, ...]:
             scheme=scheme,
             size_bytes=held["size_bytes"],
             sha256=held["sha256"],
-            signature=signature,
+            signature=FileSignature.from_json(signature),
             operators=tuple(held["operators"]),
             findings=findings.read(held["findings"]),
             key=signature["key"] if several else None,

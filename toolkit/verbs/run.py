@@ -41,10 +41,10 @@ def run(
     dataset.require_readable(samples)
     with executing(executor, Original(artifact, trust=trust)) as running:
         held = artifact_at(artifact, running)
-        drawn = dataset.whole_set_job(samples, _as_fed(held.signature))
+        drawn = dataset.whole_set_job(samples, _as_fed(held.signature.to_json()))
         job = on_device(run_job(artifact, drawn.output("verification"), execution_of(profile)), profile.name)
         entry, samples_entry = running.run(job, drawn)
-        result = replace(run_of(entry), fed=_how_fed(held.signature, samples_entry.out / "verification"))
+        result = replace(run_of(entry), fed=_how_fed(held.signature.to_json(), samples_entry.out / "verification"))
         require_version(result, profile)
         if out.suffix == saved_runs.SUFFIX:
             bundle.write_run(

@@ -12,7 +12,7 @@ from toolkit.conversion.artifacts import Artifact
 from toolkit.errors import RequestError
 from toolkit.execution import infer
 from toolkit.pipeline.binding import bound
-from toolkit.tensors.signature import Signature
+from toolkit.tensors.signature import FileSignature, Signature
 from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_all
 
@@ -36,7 +36,7 @@ def specs(tensors):
 def artifact(inputs, outputs):
     order = {"inputs": list(inputs), "outputs": list(outputs)}
     signature = {"key": None, "inputs": specs(inputs), "outputs": specs(outputs), "order": order}
-    return Artifact(Path("their.tflite"), "static_wi8_ai8", 1, "a" * 64, signature, (), ())
+    return Artifact(Path("their.tflite"), "static_wi8_ai8", 1, "a" * 64, FileSignature.from_json(signature), (), ())
 
 
 IMAGE, SCORES, BOXES = ([None, 8, 8, 1], "float32", False), ([1, 10], "float32", False), ([1, 4], "float32", False)
@@ -46,7 +46,7 @@ SEVERAL = Original({"image": IMAGE}, {"boxes": BOXES, "probs": SCORES})
 
 
 def names(held):
-    return [[spec["name"] for spec in held.signature[side]] for side in ("inputs", "outputs")]
+    return [[spec.name for spec in side] for side in (held.signature.inputs, held.signature.outputs)]
 
 
 def refusal(theirs, ours, *renames):
@@ -75,7 +75,7 @@ def test_one_input_and_one_output_leave_no_doubt(output):
         "inputs": {"serving_default_x:0": "image"},
         "outputs": {"StatefulPartitionedCall:0": "probs"},
     }
-    assert held.signature["order"] == {"inputs": ["image"], "outputs": ["probs"]}
+    assert held.signature.to_json()["order"] == {"inputs": ["image"], "outputs": ["probs"]}
     assert [found.code for found in held.findings] == ["bound-without-name"] * 2
     assert "'StatefulPartitionedCall:0', and 'probs' in the original" in held.findings[1].message
 
@@ -111,9 +111,9 @@ def test_outputs_that_changed_their_names_can_be_said():
         artifact({"image": FIXED}, {"boxes": SCORES, "probs": BOXES}), SEVERAL, ["boxes=probs", "probs=boxes"]
     )
 
-    assert [(spec["name"], spec["shape"]) for spec in held.signature["outputs"]] == [
-        ("boxes", [1, 4]),
-        ("probs", [1, 10]),
+    assert [(spec.name, spec.shape) for spec in held.signature.outputs] == [
+        ("boxes", (1, 4)),
+        ("probs", (1, 10)),
     ]
 
 

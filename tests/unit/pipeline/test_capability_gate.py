@@ -12,6 +12,7 @@ from toolkit.conversion.artifacts import Artifact
 from toolkit.pipeline import capability_gate
 from toolkit.pipeline.refusals import DoesNotFit, Unsupported, findings_of
 from toolkit.report import error_json
+from toolkit.tensors.signature import FileSignature
 
 SIGNATURE = {"key": None, "inputs": [], "outputs": [], "order": {"inputs": [], "outputs": []}}
 
@@ -27,7 +28,7 @@ def artifact(*uses, size_bytes=1000, arena_bytes=None):
         "dynamic_wi8_afp32",
         size_bytes,
         "0" * 64,
-        SIGNATURE,
+        FileSignature.from_json(SIGNATURE),
         (),
         (),
         uses=uses,
@@ -124,7 +125,7 @@ def test_open_sizes_are_refused_where_the_runtime_takes_fixed_ones(board):
     """The batch too: such a runtime allocates once."""
     shapes = {"x": [None, 4], "y": [1]}
     inputs = [{"name": name, "dtype": "float32", "shape": shape} for name, shape in shapes.items()]
-    signature = {**SIGNATURE, "inputs": inputs}
+    signature = FileSignature.from_json({**SIGNATURE, "inputs": inputs})
     held = dataclasses.replace(artifact(), signature=signature)
     static = board.model_copy(update={"runtime": board.runtime.model_copy(update={"static_shapes": True})})
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from toolkit.errors import InvalidSource, UnknownName
-from toolkit.tensors.signature import Signature, TensorSpec
+from toolkit.tensors.signature import FileSignature, Signature, TensorSpec
 
 SIGNATURE = {
     "key": "serving_default",
@@ -109,3 +109,33 @@ def test_nothing_can_be_changed_afterwards():
     """What a run was read with must be what it was made with."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         spec().name = "x"
+
+
+HELD = {
+    "inputs": [
+        {"dtype": "int8", "name": "a", "scale": [0.5], "shape": [1, None], "zero_point": [3]},
+        {"dtype": "float32", "name": "b", "shape": None},
+    ],
+    "key": "serving_default",
+    "order": {"inputs": ["b", "a"], "outputs": ["y"]},
+    "outputs": [{"dtype": "float32", "name": "y", "shape": [1, 2]}],
+}
+
+
+def test_a_files_signature_is_the_json_that_it_was_read_from():
+    """To the last byte, with the file's own order; one without an order has none."""
+    unordered = {key: value for key, value in HELD.items() if key != "order"}
+
+    assert json.dumps(FileSignature.from_json(HELD).to_json()) == json.dumps(HELD)
+    assert json.dumps(FileSignature.from_json(unordered).to_json()) == json.dumps(unordered)
+
+
+def test_a_files_signature_without_its_order_is_as_any_other():
+    assert FileSignature.from_json(HELD).plain == Signature.from_json(HELD)
+
+
+def test_names_that_are_exchanged_are_so_in_the_files_order_too():
+    held = FileSignature.from_json(HELD).called({"inputs": {"a": "b", "b": "a"}, "outputs": {"y": "scores"}})
+
+    assert [(spec.name, spec.dtype) for spec in held.inputs] == [("a", "float32"), ("b", "int8")]
+    assert held.order == {"inputs": ("a", "b"), "outputs": ("scores",)}

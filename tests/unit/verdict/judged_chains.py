@@ -20,7 +20,7 @@ from toolkit.jobs.job import Engine
 from toolkit.pipeline.prepare import Samples
 from toolkit.source.original import Original
 from toolkit.source.source import Source
-from toolkit.tensors.signature import Signature, TensorSpec
+from toolkit.tensors.signature import FileSignature, Signature, TensorSpec
 from toolkit.verbs.next_steps import VerbRequest
 from toolkit.verdict.evidence import Evidence
 from toolkit.verdict.stage_run import StageRun
@@ -130,7 +130,7 @@ def judged(tmp_path, profile):
         steps = [step(stage, scores, signatures.get(stage, SIGNATURE)) for stage, scores in stages.items()]
         model = tmp_path / "model.tflite"
         model.write_bytes(b"artifact")
-        artifact = Artifact(model, given or "float32", 8, "00", SIGNATURE, (), ())
+        artifact = Artifact(model, given or "float32", 8, "00", FileSignature.from_json(SIGNATURE), (), ())
         source = Source(
             path=Path("model"),
             kind="checkpoint",

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.engines.description import OrderedSignature
 from toolkit.engines.tflite.file import describe
 from toolkit.engines.tflite.packed import PackedModel, tensors_in
 from toolkit.errors import Unconvertible, UnknownName, WorkerLied
-from toolkit.tensors.signature import SignatureJson, TensorJson
+from toolkit.tensors.signature import OrderedSignature, SignatureJson, TensorJson
 
 _OPEN_BYTES = 1 << 30  # the most that is read where the file leaves the outputs' sizes open
 _STATE = "VAR_HANDLE"

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TypedDict
 
-from toolkit.engines.description import Description, OperatorCount, OrderedSignature
+from toolkit.engines.description import Description, OperatorCount
 from toolkit.engines.onnx.endings import endings
 from toolkit.engines.onnx.extent import AGAIN
 from toolkit.engines.onnx.graph import (
@@ -30,7 +30,7 @@ from toolkit.engines.onnx.scheme import scheme_of
 from toolkit.engines.onnx.uses import uses
 from toolkit.errors import InvalidSource
 from toolkit.findings import OVERFLOWS_WITHOUT_VNNI, Finding
-from toolkit.tensors.signature import TensorJson
+from toolkit.tensors.signature import OrderedSignature, TensorJson
 from toolkit.wire.request import Request
 
 _SHOWN = 3

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from toolkit.engines.description import Description, OperatorCount, OrderedSignature
+from toolkit.engines.description import Description, OperatorCount
 from toolkit.engines.onnx.graph import STANDARD_DOMAINS, dtype_name
 from toolkit.engines.uses import NONE, UNKNOWN, Placed, grouped, without_ends
 from toolkit.errors import InvalidSource
-from toolkit.tensors.signature import TensorJson
+from toolkit.tensors.signature import OrderedSignature, TensorJson
 from toolkit.wire.request import Request
 
 IDENTIFIER = b"ORTM"  # ort.fbs: file_identifier

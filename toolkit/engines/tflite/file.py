@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.engines.description import Description, OperatorCount, OrderedSignature
+from toolkit.engines.description import Description, OperatorCount
 from toolkit.engines.tflite.arena import arena_bytes
 from toolkit.engines.tflite.device_operators import IN_RUNTIMES
 from toolkit.engines.tflite.extent import AGAIN, require_fitting
@@ -17,7 +17,7 @@ from toolkit.engines.tflite.packed import PackedModel, operators_in, tensors_in
 from toolkit.engines.tflite.uses import uses
 from toolkit.errors import InvalidSource
 from toolkit.findings import Finding
-from toolkit.tensors.signature import TensorJson
+from toolkit.tensors.signature import OrderedSignature, TensorJson
 
 _RANDOM = {"RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL", "STABLEHLO_RNG_BIT_GENERATOR"}
 _STATE = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
