@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.pipeline.fake_chains import SIGNATURE, Bench, Watched
+from toolkit.conversion.artifacts import artifact_of
 from toolkit.conversion.made_file import NOT_SMALLER
 from toolkit.errors import InvalidSamples, Unconvertible, WorkerRefused, WorkerTimeout
 from toolkit.execution.run import on_this_machine
@@ -212,3 +213,20 @@ def test_a_calibration_set_with_errors_scales_no_weights(bench, candidate):
 def test_where_only_scaled_weights_are_asked_for_errors_of_the_set_are_raised(bench, candidate):
     with pytest.raises(InvalidSamples, match="255 times too large"):
         without_spoiled([candidate("scaled", variant=SCALED)], linted(bench, "error"), bench.executor)
+
+
+def test_a_candidate_that_the_target_cannot_run_is_made_and_not_run(bench, candidate):
+    """Another one ships, and the row of this one says why; where none is left, its refusal is the error."""
+    among = [candidate("lacking", 0.001), candidate("able", 0.1)]
+    sizes = {artifact_of(bench.entry(one.made), KEPT).size_bytes: one for one in among}
+
+    def refuse(artifact):
+        return Unconvertible("no such operator") if sizes[artifact.size_bytes] is among[0] else None
+
+    chosen = choose(among, bench.executor, refuse)
+
+    assert chosen.candidate is among[1]
+    assert [row["problem"] for row in chosen.candidates] == ["no such operator", None]
+    assert among[0].run not in bench.executor._graph.known
+    with pytest.raises(Unconvertible, match="no such operator"):
+        choose(among[:1], bench.executor, refuse)
