@@ -12,6 +12,7 @@ import pytest
 from toolkit import environments, registry
 from toolkit.environments.requirements import read_requirements
 from toolkit.jobs.job import Engine, Job, key
+from toolkit.verdict.chain import ON_DEVICE
 
 
 def plugins(folder: str):
@@ -55,6 +56,15 @@ def test_a_runtime_loads_models_of_its_formats(plugin):
     assert plugin.ENVIRONMENT in environments.names() or read_requirements(plugin.ENVIRONMENT).yours
     assert getattr(plugin, "KERNELS", None) in (None, *registry.names("execution/runtimes"))
     assert arguments(plugin.load) == ["model", "options"]
+
+
+@plugins("execution/runtimes")
+def test_a_runtime_with_a_delegate_has_stages_for_it(plugin):
+    """Each with kernels of its own, and a runtime that has the same kernels without the delegate."""
+    steps = getattr(plugin, "STEPS", {})
+    assert set(steps) <= set(ON_DEVICE)
+    assert len(set(steps.values())) == len(steps)
+    assert not steps or plugin.KERNELS in registry.names("execution/runtimes")
 
 
 @plugins("conversion/schemes")

@@ -24,6 +24,7 @@ MODEL, USER, NETWORK, EMULATED, BROWSER = (
     JobKind(browser=True),
 )
 GPU = JobKind(gpu=True)
+DRIVER = JobKind(memory_files=True)  # a GPU's driver in software
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOWED, KILLED, OWN = 0, "killed", 4242
 HEADERS = {
@@ -112,6 +113,11 @@ def answer(found: Filter, machine: str, call: str | int, *arguments: int, archit
         (MODEL, "ioctl", (5, 0xC0104600), errno.ENOTTY),
         (MODEL, "ioctl", (5, 0x40086602), errno.ENOTTY),
         (GPU, "ioctl", (5, 0xC0104600), ALLOWED),
+        (MODEL, "memfd_create", (0, 0), errno.ENOSYS),
+        (DRIVER, "memfd_create", (0, 0), ALLOWED),
+        (DRIVER, "ioctl", (5, 0xC0104600), errno.ENOTTY),
+        (DRIVER, "socket", (1, 1), errno.EACCES),
+        (DRIVER, "clone", (FORK,), errno.EPERM),
         *((kind, "ioctl", (5, 0x40086602), errno.ENOTTY) for kind in (USER, GPU, EMULATED)),
         *((kind, "ioctl", (5, 0x541C), errno.ENOTTY) for kind in (USER, GPU, EMULATED)),
         (USER, "fcntl", (5, 8), errno.EPERM),
@@ -154,7 +160,7 @@ def test_calls_of_another_set_of_numbers_are_refused():
     assert answer(found, "x86_64", 0x40000000 + 41) == errno.EPERM
 
 
-@pytest.mark.parametrize("kind", [MODEL, USER, NETWORK, EMULATED, GPU])
+@pytest.mark.parametrize("kind", [MODEL, USER, NETWORK, EMULATED, GPU, DRIVER])
 @pytest.mark.parametrize("machine", ARCHITECTURES)
 @pytest.mark.parametrize("version", [0, 1, 7])
 def test_a_filter_is_one_that_the_kernel_takes(kind, machine, version):
