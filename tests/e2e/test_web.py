@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.e2e.conftest import stage
 from toolkit.environments import resolve
+from toolkit.errors import WorkerTimeout
+from toolkit.execution.run import Execution, run_job
+from toolkit.jobs.job import Engine
+from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.launchers import chromium
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
+from toolkit.wire.shards import ShardWriter
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,6 +87,20 @@ def test_integers_are_those_of_native_kernels(built):
 
     assert report["artifact"]["scheme"] == "static_wi8_ai8"
     assert stage(report, "device", "max_abs")["value"] == 0
+
+
+def test_a_page_that_does_not_answer_in_time_ends_with_its_browser(built, fresh_home, tmp_path):
+    """A limit ends all processes of the job, and nothing of the run is kept as a result."""
+    with ShardWriter(tmp_path / "samples") as writer:
+        writer.add({"image": np.zeros((1, 8, 8, 1), np.float32)})
+    page = Execution(Engine("litert", "chromium", {"accelerator": "wasm"}), "litert_web")
+    asked = run_job(built[1] / "web-wasm" / "model.tflite", tmp_path / "samples", page)
+
+    with LocalExecutor(Settings(fresh_home)) as executor, pytest.raises(WorkerTimeout, match=r"no answer in 0\.3 s"):
+        executor.run(replace(asked, limits=Limits(timeout_s=0.3)))
+
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [each for each in commands if str(fresh_home).encode() in each and b"--headless" in each]
 
 
 OPEN = """
