@@ -1,4 +1,4 @@
-"""What LiteRT's GPU delegate prints, read: the lines are those of ai-edge-litert 2.3.0, and tests/integration/launchers/test_lavapipe.py runs it."""
+"""What LiteRT's GPU delegate (ai-edge-litert 2.3.0) prints, read; tests/integration/launchers/test_gpu_on_lavapipe.py runs it."""
 
 from __future__ import annotations
 
