@@ -36,11 +36,10 @@ from toolkit.jobs.conveying import CarriedJob, LineBroke, TransportWords, Ways, 
 from toolkit.jobs.parcel import CarryingFailed, clear, pack, unpack
 
 _END_S = 5.0
+_LONGEST_LINE = 1 << 20
 _BY_SIGNAL = 128  # and the signal's number: a shell's status for a program that was killed (POSIX, 2.8.2)
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = (
-    0.1,
-    3.0,
-)  # between two tries to reach a machine that does not answer; each is twice the last
+# Between two tries to reach a machine that does not answer; each pause is twice the last.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 3.0
 
 
 class Carrier:
@@ -77,6 +76,11 @@ class Carrier:
 
     def _start_worker(self) -> subprocess.Popen[bytes]:
         return started(self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    @staticmethod
+    def _said(worker: subprocess.Popen[bytes]) -> bytes:
+        """Return the next line of a worker's, or a piece of a longer one, which the host refuses; b"" at the end."""
+        return worker.stdout.readline(_LONGEST_LINE) if worker.stdout is not None else b""
 
     def _begin(self, job: CarriedJob, what: Callable[[], None]) -> threading.Thread:
         """Do something for a job in a thread. A failure is reported to the host, which then gives this worker up; not where the line broke."""
@@ -161,15 +165,15 @@ class Carrier:
                 return
 
     def _pass_events_on(self) -> None:
-        for line in self._worker.stdout or ():
+        for line in iter(lambda: self._said(self._worker), b""):
             try:
                 event = json.loads(line)
                 job = self._jobs[event["id"]] if event["event"] == "ended" else None
-            except (ValueError, KeyError, TypeError):  # no event: the host says so
+            except (ValueError, KeyError, TypeError, RecursionError):  # no event: the host says so
                 job = None
             if job is None:
                 self._write(line)
-            else:
+            elif job.ended is None:  # said twice, it would be fetched twice, the second time while the host reads it
                 job.ended = event
                 self._fetching.append(self._begin(job, partial(self._fetch, job, event)))
 
@@ -185,7 +189,7 @@ class Carrier:
         while time.monotonic() < until and not self._ending.wait(pause_s):
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             self._worker = self._start_worker()
-            first = self._worker.stdout.readline() if self._worker.stdout is not None else b""
+            first = self._said(self._worker)
             if first:
                 self._write(first)
                 self._resume()

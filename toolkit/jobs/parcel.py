@@ -6,6 +6,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tarfile
@@ -15,6 +16,8 @@ from typing import IO
 _INPUTS = "inputs"
 _LINKED = f"{_INPUTS}/linked"  # files that links inside of inputs lead to
 _WRITTEN = ("log", "response", "out")
+_HEADER_BYTES = 1 << 20  # of a member, with a long name; a path has 4096 bytes at most (PATH_MAX)
+_MOST_MEMBERS = 100_000  # Python keeps what it knows of each
 
 
 class CarryingFailed(Exception):
@@ -80,19 +83,55 @@ def clear(folder: Path) -> None:
 
 
 def unpack(stream: IO[bytes], folder: Path, most_bytes: int) -> None:
-    """Write a job's log, response and `out` into its folder; CarryingFailed for what is neither file nor folder, and for too many bytes."""
+    """Write a job's log, response and `out` into its folder; TarError for what is no archive.
+
+    CarryingFailed for what is neither file nor folder, for too many bytes or members, and for headers and names that nobody would write.
+    """
+    metered = _Metered(stream)
     total = 0
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            parts = PurePosixPath(member.name).parts
-            if not parts or parts[0] not in _WRITTEN:
-                continue
-            if ".." in parts or not (member.isfile() or member.isdir()):
-                raise CarryingFailed(f"{member.name!r} came back, which is neither a file nor a folder")
-            total += member.size
-            if total > most_bytes:
-                raise CarryingFailed(f"more came back than the {most_bytes} bytes that the job may write")
-            _write_member(archive, member, folder.joinpath(*parts))
+    try:
+        with tarfile.open(fileobj=metered, mode="r|") as archive:
+            for number, member in enumerate(iter(archive.next, None)):
+                total += _size(member)
+                if total > most_bytes or number >= _MOST_MEMBERS:
+                    raise CarryingFailed(
+                        f"more came back than the {most_bytes} bytes, or {_MOST_MEMBERS} files, that the job may write"
+                    )
+                metered.left = member.size + _HEADER_BYTES
+                parts = PurePosixPath(member.name).parts
+                if parts and parts[0] in _WRITTEN:
+                    _write_member(archive, member, folder.joinpath(*parts))
+    except (ValueError, ArithmeticError, RecursionError) as error:  # Python's own, for names and headers
+        raise CarryingFailed(f"what came back makes no sense ({error})") from error
+
+
+class _Metered(io.RawIOBase):
+    """A stream of which no more than `left` bytes are read: `tarfile` keeps a whole header in memory, and the header says how long it is."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._stream = stream
+        self.left = _HEADER_BYTES
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes."""
+        content = self._stream.read(size)
+        self.left -= len(content)
+        if self.left < 0:
+            raise CarryingFailed(f"a header came back that is longer than {_HEADER_BYTES} bytes")
+        return content
+
+
+def _size(member: tarfile.TarInfo) -> int:
+    """Return the bytes of a member that the job wrote, 0 for any other; CarryingFailed for one that is neither a file nor a folder."""
+    parts = PurePosixPath(member.name).parts
+    if member.size < 0:
+        raise CarryingFailed(f"{member.name!r} came back with a size of {member.size}")
+    if not parts or parts[0] not in _WRITTEN:
+        return 0
+    if ".." in parts or member.issparse() or not (member.isfile() or member.isdir()):
+        raise CarryingFailed(f"{member.name!r} came back, which is neither a file nor a folder")
+    return member.size
 
 
 def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:

@@ -27,14 +27,16 @@ _FACTS = Path(__file__).with_name("facts.py")
 _PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(20, 8, -1)))
 _BITS = 64
 _COUNT = Where(int, lambda value: value >= 0, "a number from 0")
+_LONGEST = 1000  # characters; Python reads no number of more than 4300 digits
+_TEXT = Where(str, lambda text: len(text) <= _LONGEST, f"a text of at most {_LONGEST} characters")
 _PLAIN = Where(str, lambda path: PLAIN_PATH.fullmatch(path) is not None, "a path of letters, digits and . _ + - /")
 _SHAPE = {
-    **dict.fromkeys(("machine", "kernel", "system", "board", "libc", "model"), str),
+    **dict.fromkeys(("machine", "kernel", "system", "board", "libc", "model"), _TEXT),
     "folder": _PLAIN,
-    **{name: [str] for name in ("parts", "features", "governors", "there")},
+    **{name: [_TEXT] for name in ("parts", "features", "governors", "there")},
     **dict.fromkeys(("landlock", "memory_bytes", "free_bytes"), _COUNT),
     "of_folder": Either(None, {"mine": bool, "others_write": bool}),
-    "pythons": [{"path": _PLAIN, "version": str, "bits": int}],
+    "pythons": [{"path": _PLAIN, "version": _TEXT, "bits": int}],
 }
 
 
