@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.engines.loaded import Delegated
 from toolkit.findings import Finding
+from toolkit.verdict.chain import ON_DEVICE
 from toolkit.verdict.stage_run import StageRun
 
 if TYPE_CHECKING:
@@ -21,11 +22,17 @@ _FIX = "replace these operators in the model by ones that the delegate takes, or
 def of_runs(target: Target, steps: Sequence[StageRun]) -> list[Finding]:
     """Return the finding on what the delegate took in a chain's runs; nothing for a chain without a delegate.
 
-    It is an error if the delegate took less than the profile asks for, of the operators or of the multiply-accumulates.
+    It is an error if the delegate took less than the profile asks for, of the operators or of the multiply-accumulates. A run on the device that
+    does not tell what it took leaves the verdict open.
     """
-    told = [step.run.delegated for step in steps if step.run.delegated is not None]
-    if not told or target.delegate is None:
+    runs = [(step.stage, step.run.delegated) for step in steps if step.stage in ON_DEVICE]
+    if not runs or target.delegate is None:
         return []
+    silent = tuple(stage for stage, took in runs if took is None)
+    if silent:
+        message = f"what the delegate took is not told by {', '.join(silent)}; at least {target.delegate.least:.0%} is asked for: {target.delegate.because}"
+        return [Finding("delegation-not-told", "inconclusive", message, names=silent)]
+    told = [took for _, took in runs if took is not None]
     least = min(told, key=lambda each: _share(each["operators"]))
     return [_finding(least, target.delegate)]
 

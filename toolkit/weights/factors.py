@@ -108,7 +108,8 @@ def cost(held: Values, wanted: np.ndarray, factors: np.ndarray, moments: np.ndar
     lost = int(((apart > _LOST**2 * size) & (plainly <= _LOST**2 * size)).sum())
     if moments is None or moments.shape != factors.shape:
         return {"lost": lost, "noise_db": None}
-    on_average = np.broadcast_to(step**2 / 12, real.shape).sum(axis=0)
+    rounded = real.any(axis=1, keepdims=True)  # a row of zeros loses nothing
+    on_average = np.where(rounded, np.broadcast_to(step**2 / 12, real.shape), 0.0).sum(axis=0)
     noise, usual = float(apart @ moments), max(float(plainly @ moments), float(on_average @ moments))
     if noise == 0 or usual == 0:
         return {"lost": lost, "noise_db": plain_number(-math.inf if noise == 0 else math.inf)}

@@ -57,5 +57,15 @@ def test_the_run_that_took_least_counts():
     assert [each.code for each in of_runs(TARGET, steps)] == ["not-delegated"]
 
 
-def test_a_chain_without_a_delegate_has_no_finding():
-    assert of_runs(TARGET, [step("kernels", None), step("device", None)]) == []
+@pytest.mark.parametrize("silent", ["delegate", "precision"])
+def test_a_run_that_does_not_tell_what_its_delegate_took_leaves_the_verdict_open(silent):
+    """The other stage's share says nothing of it."""
+    told = {"delegate": took([20, 20], [9, 9]), "precision": took([20, 20], [9, 9]), silent: None}
+
+    (found,) = of_runs(TARGET, [step("kernels", None), *(step(stage, each) for stage, each in told.items())])
+
+    assert (found.code, found.severity, found.names) == ("delegation-not-told", "inconclusive", (silent,))
+
+
+def test_a_target_without_a_delegate_has_no_finding():
+    assert of_runs(SimpleNamespace(delegate=None), [step("kernels", None), step("device", None)]) == []

@@ -126,6 +126,19 @@ def test_a_column_that_is_lost_is_told_where_something_meets_it(dtype):
     assert judged(lost_column(dtype, 4), moments=idle).wrong == ()
 
 
+@pytest.mark.parametrize("dtype", BITS)
+def test_a_row_of_zeros_hides_no_lost_column(dtype):
+    """It is rounded without loss, by whatever steps, so it allows for no noise."""
+    matrix, factors = MATRIX / 1000, np.ones(64)
+    matrix[0], factors[4] = 0, 1e4
+
+    found = judged(
+        scaled("one", matrix, dtype, factors), [product("one", constant("one/w", matrix))], {"one": np.ones(64)}
+    )
+
+    assert [row["tensor"] for row in found.wrong] == ["one/w"]
+
+
 def test_whether_a_lost_column_matters_is_open_without_a_calibration_set():
     found = judged(lost_column("int8", 4), moments={})
     (said,) = found.findings
