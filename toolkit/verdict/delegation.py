@@ -30,7 +30,10 @@ def of_runs(target: Target, steps: Sequence[StageRun]) -> list[Finding]:
         return []
     silent = tuple(stage for stage, took in runs if took is None)
     if silent:
-        message = f"what the delegate took is not told by {', '.join(silent)}; at least {target.delegate.least:.0%} is asked for: {target.delegate.because}"
+        message = (
+            f"what the delegate took is not told by {', '.join(silent)}; at least {target.delegate.least:.0%} is asked for: "
+            f"{target.delegate.because}"
+        )
         return [Finding("delegation-not-told", "inconclusive", message, names=silent)]
     told = [took for _, took in runs if took is not None]
     least = min(told, key=lambda each: _share(each["operators"]))

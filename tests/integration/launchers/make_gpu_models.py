@@ -3,8 +3,8 @@
     python make_gpu_models.py FOLDER
 
 FOLDER/NAME.tflite: `dense` two layers; `summed` 1,024 values that are gated by their sum; `left` with an operator that the delegate leaves to the
-CPU; `nothing` of that operator alone; `invalid` with one whose shader is wrong; `recurrent` a fused LSTM; `edges` with int8
-edges; `ranked` the three largest of ten. Input x, output y.
+CPU; `high` with tensors of five axes before the layers, which XNNPACK takes and the delegate does not; `nothing` of one operator that it leaves;
+`invalid` with one whose shader is wrong; `recurrent` a fused LSTM; `edges` with int8 edges; `ranked` the three largest of ten. Input x, output y.
 """
 
 from __future__ import annotations
@@ -61,6 +61,18 @@ def left(graph: Graph, x: int) -> int:
     return dense(graph, remainder(graph, graph.dense(x, "before"), "kept"))
 
 
+def high(graph: Graph, x: int) -> int:
+    """Two layers behind tensors of five axes, which the delegate leaves to XNNPACK."""
+    for name, shape in (("axes", (1, 1, 1, 2, 2)), ("flat", (1, 4))):
+        options = schema.ReshapeOptionsT()
+        options.newShape = list(shape)
+        sizes = graph.constant(f"{name} sizes", np.array(shape, np.int32))
+        x = graph.operator("RESHAPE", [x, sizes], [graph.tensor(name, shape)], options)
+        if name == "axes":
+            x = graph.operator("ABS", [x], [graph.tensor("absolute", shape)])
+    return dense(graph, x)
+
+
 def invalid(graph: Graph, x: int) -> int:
     """Bits taken for an integer, for which the delegate writes a shader that its own compiler refuses."""
     bits = graph.operator("BITCAST", [x], [graph.tensor("bits", dtype=np.int32)])
@@ -93,6 +105,7 @@ def main(folder: Path) -> None:
     write(folder, "dense", dense)
     write(folder, "summed", summed, (1, WIDTH))
     write(folder, "left", left)
+    write(folder, "high", high)
     write(folder, "nothing", lambda graph, x: remainder(graph, x, "y"))
     write(folder, "invalid", invalid)
     write(folder, "edges", edges, dtype=np.int8, quantization=grid(0.02))

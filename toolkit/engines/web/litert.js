@@ -1,6 +1,19 @@
 // Runs a .tflite in the page with LiteRT.js: see toolkit/engines/web/page.py.
 import * as litert from "@litertjs/core";
 
+// What the engine prints while it compiles, and only there: which operators WebGPU leaves to Wasm. `isFullyAccelerated` counts those that XNNPACK takes.
+// It keeps the console's functions when it starts, so they are replaced before.
+const LEFT = /operations are not supported by GPU delegate|operations will run on the CPU/;
+const TAKEN = /Initializing WebGPU-based API from graph/;
+let printed = [];
+for (const level of ["log", "info", "warn", "error"]) {
+  const print = console[level].bind(console);
+  console[level] = (...words) => {
+    printed?.push(words.join(" "));
+    print(...words);
+  };
+}
+
 let adapter = null;
 let model = null;
 let signature = null;
@@ -16,19 +29,23 @@ async function start(asked) {
 }
 
 export async function load(bytes, options) {
+  printed = [];
   if (accelerator === null) await start(options.accelerator);
   else model.delete();
   model = await litert.loadAndCompile(bytes, {
     accelerator: options.accelerator, cpuOptions: { numThreads: options.threads },
   });
   accelerator = model.options.accelerator;
+  const fully = model.isFullyAccelerated
+    && (accelerator !== "webgpu" || (printed.some((line) => TAKEN.test(line)) && !printed.some((line) => LEFT.test(line))));
+  printed = null;
   const known = Object.keys(model.signatures);
   if (options.signature !== null && !known.includes(options.signature)) {
     throw new Error(`no signature ${options.signature}; known: ${known.join(", ")}`);
   }
   signature = options.signature === null ? model.defaultSignature : model.signatures[options.signature];
   return {
-    accelerator, adapter, fully: model.isFullyAccelerated,
+    accelerator, adapter, fully,
     relaxed: await litert.supportsFeature("relaxedSimd"),
   };
 }
