@@ -14,6 +14,20 @@ for (const level of ["log", "info", "warn", "error"]) {
   };
 }
 
+// A shader that is invalid is no error to the engine: it goes on, and what it then gives was not computed.
+let invalid = null;
+function refuseInvalid() {
+  if (invalid !== null) throw new Error(`WebGPU calls what the engine made invalid: ${invalid}`);
+}
+if (globalThis.GPUAdapter) {
+  const request = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (...asked) {
+    const device = await request.apply(this, asked);
+    device.addEventListener("uncapturederror", ({ error }) => { invalid ??= error.message; });
+    return device;
+  };
+}
+
 let adapter = null;
 let model = null;
 let signature = null;
@@ -35,6 +49,7 @@ export async function load(bytes, options) {
   model = await litert.loadAndCompile(bytes, {
     accelerator: options.accelerator, cpuOptions: { numThreads: options.threads },
   });
+  refuseInvalid();
   accelerator = model.options.accelerator;
   const fully = model.isFullyAccelerated
     && (accelerator !== "webgpu" || (printed.some((line) => TAKEN.test(line)) && !printed.some((line) => LEFT.test(line))));
@@ -61,6 +76,7 @@ export async function call(inputs) {
       if (tensor.accelerator !== accelerator) throw new Error(`output ${name} comes from ${tensor.accelerator}, not from ${accelerator}`);
       outputs[name] = { dtype: tensor.type.dtype, shape: tensor.type.layout.dimensions, values: await tensor.data() };
     }
+    refuseInvalid();
   } finally {
     for (const tensor of [...Object.values(tensors), ...Object.values(given)]) tensor.delete();
   }

@@ -62,3 +62,11 @@ def test_no_part_of_a_model_runs_on_wasm_in_silence(run, name):
 
     assert isinstance(error, TargetUnavailable)
     assert "WebGPU takes only a part of this model" in error.problem
+
+
+def test_a_shader_that_is_invalid_is_an_error(run):
+    """LiteRT.js goes on, and gives zeros that nothing computed."""
+    error = run("invalid", PAGE).error
+
+    assert error is not None
+    assert "WebGPU calls what the engine made invalid: " in error.problem
