@@ -68,7 +68,7 @@ def attempt_json(attempt: Attempted, shown: Verdict) -> AttemptRow:
         "keeps": outcome.artifact.scheme,
         "guilty_stage": outcome.guilty_stage,
         "deciding": None if comparison is None else comparison.to_json(),
-        "reason": _reason(outcome),
+        "reason": reason_text(outcome),
     }
 
 
@@ -110,11 +110,11 @@ def _attempt_text(attempt: Attempted, shown: Verdict) -> str:
     if isinstance(outcome, EdgeToolkitError):
         return f"{attempt.scheme}: {' '.join(outcome.problem.split())}"
     if outcome.artifact.is_another:
-        return f"{attempt.scheme}: {_reason(outcome)}"
-    return f"{attempt.scheme}: {OUTCOMES[outcome.outcome].lower()} ({_reason(outcome)})"
+        return f"{attempt.scheme}: {reason_text(outcome)}"
+    return f"{attempt.scheme}: {OUTCOMES[outcome.outcome].lower()} ({reason_text(outcome)})"
 
 
-def _reason(verdict: Verdict) -> str:
+def reason_text(verdict: Verdict) -> str:
     """Return why a verdict did not pass, or that another scheme came out; "" if there is nothing to explain."""
     if verdict.artifact.is_another:
         said = _first_message(verdict, lambda finding: finding.code in _ANOTHER)

@@ -191,11 +191,39 @@ class FailedDocument(_MaybeSource):
     error: ErrorRow
 
 
+class ScoreRow(TypedDict):
+    """A score: by the labels if there are any, else how far the artifact agrees with the original. `text` is the value with its unit."""
+
+    metric: str
+    value: Number
+    text: str
+
+
+class SummaryRow(TypedDict):
+    """The outcome of one target at a glance. `shipped` is the scheme that ships, and `size_bytes` its size; both are None if nothing ships.
+
+    `outcome` is "error" without a verdict. Then `error` is the class of the error. `codes` are those of the findings against the artifact.
+    `emulated` is whether an emulator ran any stage. `reason` is "" if the wanted scheme ships.
+    """
+
+    target: str
+    outcome: Outcome | Literal["error"]
+    error: str | None
+    codes: list[str]
+    shipped: str | None
+    size_bytes: int | None
+    score: ScoreRow | None
+    emulated: bool | None
+    guilty_stage: str | None
+    reason: str
+
+
 class OutcomesDocument(TypedDict):
-    """The reports of all targets of a build, by target."""
+    """The reports of all targets of a build, by target. `summary` has a row for each, in the same order."""
 
     schema: int
     exit_status: int
+    summary: list[SummaryRow]
     targets: dict[str, VerdictDocument | FailedDocument]
 
 

@@ -12,6 +12,7 @@ from toolkit.environments.instructions import UNKNOWN
 from toolkit.errors import EdgeToolkitError
 from toolkit.pipeline.refusals import findings_of
 from toolkit.report.attempts import attempt_json, next_json, wanted_json
+from toolkit.report.overview import summary_json
 from toolkit.verdict.verdict import Verdict
 
 # What a report tells of the place where a stage ran, of what a launcher says about it.
@@ -161,7 +162,12 @@ def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError], source: Pa
                 if source is None
                 else {"target": name, "source": {"path": str(source)}, "error": error}
             )
-    return {"schema": SCHEMA, "exit_status": exit_status(outcomes), "targets": reports}
+    return {
+        "schema": SCHEMA,
+        "exit_status": exit_status(outcomes),
+        "summary": summary_json(outcomes),
+        "targets": reports,
+    }
 
 
 def exit_status(outcomes: Mapping[str, Verdict | EdgeToolkitError]) -> int:

@@ -10,6 +10,8 @@ from toolkit.comparison.wording import comparison_lines
 from toolkit.errors import EdgeToolkitError
 from toolkit.printable import Text
 from toolkit.report.attempts import wanted_lines
+from toolkit.report.json_documents import exit_status
+from toolkit.report.overview import overview_text
 from toolkit.report.screen import PAGE, Screen
 from toolkit.report.summary import size_text, summary_lines
 from toolkit.report.wording import OUTCOMES, candidate_lines, kind_lines, noise_text, where_text
@@ -18,8 +20,13 @@ from toolkit.verdict.verdict import Verdict
 
 
 def outcomes_text(outcomes: Mapping[str, Verdict | EdgeToolkitError], screen: Screen = PAGE) -> Text:
-    """Return the reports of all targets for a terminal: each on one screen, or whole if the screen shows all rows."""
-    parts = []
+    """Return the reports of all targets for a terminal: each on one screen, or whole if the screen shows all rows.
+
+    If there are several, a table with one row for each comes first.
+    """
+    parts: list[Text] = []
+    if len(outcomes) > 1:
+        parts.append(overview_text(outcomes, screen, exit_status(outcomes)))
     for name, outcome in outcomes.items():
         if isinstance(outcome, Verdict):
             parts.append(verdict_text(outcome, screen, name))

@@ -73,6 +73,7 @@ def build(
     profiles'. Each of several signatures (`original.signature`) is built and judged on its own: `out/<signature>/<target>/`, outcomes by
     "<signature>/<target>". For several sizes (`original.sizes`) one artifact is made, at the first size, and judged at each: its verdict is the
     gravest, and the verdicts of the sizes are in `out/<target>/sizes/<size>/`. Raises RequestError for mistakes in the request as a whole.
+    If the bundle of one of several targets cannot be written, the error is that target's outcome; for a single target it is raised.
     """
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
     original, targets, out = original_of(original), targets_of(targets), Path(out)
@@ -151,15 +152,27 @@ def _build(
     for given, profile in wanted.items():
         outcome = outcomes[profile.name]
         if isinstance(outcome, Verdict):
-            shown = outcome
-            if not others:  # with several sizes, the numbers may be those of another size
-                shown = attributed(model, tried[profile.name, str(outcome.artifact.asked)], outcome, executor)
-            shown = VerbRequest(original, samples, given, permissions=executor.settings.permissions).after_build(
-                shown, out
-            )
-            outcomes[profile.name] = shown
-            bundle.write(shown, out, sizes.of(outcome))
+            request = VerbRequest(original, samples, given, permissions=executor.settings.permissions)
+            trial = tried[profile.name, str(outcome.artifact.asked)]
+            try:
+                outcomes[profile.name] = _bundled(trial, outcome, sizes, request, out, executor)
+            except EdgeToolkitError as error:  # of this target's folder: the others are still written
+                if len(profiles) == 1:
+                    raise
+                outcomes[profile.name] = error
     return {profile.name: outcomes[profile.name] for profile in profiles}
+
+
+def _bundled(
+    trial: Trial, verdict: Verdict, sizes: declared_shapes.Sizes, request: VerbRequest, out: Path, executor: Executor
+) -> Verdict:
+    """Write the bundle of a verdict; return the verdict with the operator that made it fail, and with the next command."""
+    shown = verdict
+    if not sizes.others:  # with several sizes, the numbers may be those of another size
+        shown = attributed(trial.model, trial, verdict, executor)
+    shown = request.after_build(shown, out)
+    bundle.write(shown, out, sizes.of(verdict))
+    return shown
 
 
 def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -> bool:
