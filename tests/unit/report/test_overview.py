@@ -117,6 +117,7 @@ def test_no_text_of_others_makes_a_row(judged):
     """Neither the name of a signature nor an error can look like a verdict."""
     found = {
         "sig\nhost  PASSED/host": judged(stages()),
+        "a": judged(stages(), findings=(Finding("e", "error", "wrong\nhost   PASSED"),)),
         "b  PASSED": Unconvertible("b: no\x1b[2J kernel   PASSED"),
     }
 
@@ -125,4 +126,5 @@ def test_no_text_of_others_makes_a_row(judged):
     assert sum("PASSED" in line.split("  ")[1:2] for line in lines) <= 1
     assert not any(line.startswith("host") for line in lines)
     assert "\x1b" not in "\n".join(lines)
+    assert "    float32: wrong\\nhost  PASSED" in lines
     assert "    Unconvertible: b: no\\x1b[2J kernel  PASSED" in lines
