@@ -34,6 +34,7 @@ __all__ = [
     "make_release",
     "prepare",
     "ready",
+    "require_options",
     "status",
     "version",
 ]
@@ -75,6 +76,27 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
         needs=(*program.folders, *map(str, folders.values()), *resolved.folders),
         browser=True,
     )
+
+
+def require_options(options: Mapping[str, object]) -> None:
+    """Raise RequestError, with all mistakes, for options that are missing, unknown or contradict one another."""
+    wrong = [
+        f"option {option!r}: unknown; {suggestion(option, _OPTIONS)}" for option in options if option not in _OPTIONS
+    ]
+    given = {option: str(options[option]) for option in _OPTIONS if option in options}
+    wrong += [
+        f"{option} {told!r}: unknown; {suggestion(told, _OPTIONS[option])}"
+        for option, told in given.items()
+        if told not in _OPTIONS[option]
+    ]
+    accelerator = given.get("accelerator")
+    if accelerator is None:
+        wrong.append(f"option 'accelerator': missing; {suggestion('', _OPTIONS['accelerator'])}")
+    elif accelerator in _OPTIONS["accelerator"] and (accelerator == "webgpu") != ("adapter" in given):
+        expected = "no adapter" if "adapter" in given else f"adapter = {SOFTWARE!r}"
+        wrong.append(f"accelerator {accelerator!r}: expected {expected} beside it")
+    if wrong:
+        raise RequestError(printable.lines(printable.line(f"launcher chromium: {each}") for each in wrong))
 
 
 def make_release(environment: str, settings: Settings) -> None:
@@ -127,24 +149,11 @@ def _path_or_none() -> object:
 
 
 def _asked(environment: str, options: Mapping[str, object]) -> tuple[str, str | None]:
-    """Return accelerator and adapter; RequestError for options that are missing, unknown or contradict one another."""
-    for option in options:
-        if option not in _OPTIONS:
-            raise RequestError(f"launcher chromium: option {option!r}: unknown; {suggestion(option, _OPTIONS)}")
-    for option, known in _OPTIONS.items():
-        if option in options and options[option] not in known:
-            told = str(options[option])
-            raise RequestError(f"launcher chromium: {option} {told!r}: unknown; {suggestion(told, known)}")
-    accelerator, adapter = options.get("accelerator"), options.get("adapter")
-    if accelerator is None:
-        raise RequestError(
-            f"launcher chromium: option 'accelerator': missing; {suggestion('', _OPTIONS['accelerator'])}"
-        )
-    if (accelerator == "webgpu") != (adapter is not None):
-        expected = f"adapter = {SOFTWARE!r}" if adapter is None else "no adapter"
-        raise RequestError(f"launcher chromium: accelerator {accelerator!r}: expected {expected} beside it")
+    """Return accelerator and adapter; RequestError for wrong options, UnknownName for an environment that nothing stands for in a page."""
+    require_options(options)
     packages.locked(environment)
-    return str(accelerator), None if adapter is None else str(adapter)
+    adapter = options.get("adapter")
+    return str(options["accelerator"]), None if adapter is None else str(adapter)
 
 
 def _about(environment: str, program: BrowserProgram, accelerator: str, adapter: str | None) -> dict[str, str]:

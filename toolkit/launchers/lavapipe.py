@@ -20,7 +20,18 @@ from toolkit.launchers.emulation.own_processor import cpu
 from toolkit.launchers.emulation.vulkan import VulkanDriver
 from toolkit.settings import Settings
 
-__all__ = ["EMULATED", "HOST", "SETUP", "TIMED", "features", "make_release", "prepare", "ready", "status"]
+__all__ = [
+    "EMULATED",
+    "HOST",
+    "SETUP",
+    "TIMED",
+    "features",
+    "make_release",
+    "prepare",
+    "ready",
+    "require_options",
+    "status",
+]
 
 HOST = False
 EMULATED = True
@@ -72,6 +83,12 @@ def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
     return os.uname().machine, cpu()[1]
 
 
+def require_options(options: Mapping[str, object]) -> None:
+    """Raise RequestError for any option."""
+    if options:
+        raise RequestError(f"launcher lavapipe: unknown option {', '.join(map(repr, sorted(options)))}; it has none")
+
+
 def status(settings: Settings) -> Status:
     """Return the line for `doctor`."""
     return vulkan.status(settings)
@@ -79,8 +96,7 @@ def status(settings: Settings) -> Status:
 
 def _require_known(environment: str, options: Mapping[str, object]) -> None:
     """Raise RequestError for an option, UnknownName for an environment whose engine has no GPU delegate."""
-    if options:
-        raise RequestError(f"launcher lavapipe: unknown option {', '.join(map(repr, sorted(options)))}; it has none")
+    require_options(options)
     base = split_name(environment)[0]
     if base not in _ENVIRONMENTS:
         raise UnknownName("environment on launcher lavapipe", base, _ENVIRONMENTS)

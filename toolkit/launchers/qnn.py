@@ -29,8 +29,7 @@ _PACKAGE = "onnxruntime-qnn"
 
 def prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
     """Return how to start a worker that emulates the HTP; EnvironmentUnavailable where no interpreter with onnxruntime-qnn was named."""
-    if options:
-        raise RequestError(f"launcher qnn: unknown option {', '.join(map(repr, sorted(options)))}; it has none")
+    require_options(options)
     if split_name(environment)[0] != _ENVIRONMENT:
         raise UnknownName("environment on launcher qnn", split_name(environment)[0], (_ENVIRONMENT,))
     if os.uname().machine not in instructions.X86:
@@ -58,6 +57,12 @@ def ready(environment: str, options: Mapping[str, object], settings: Settings) -
 def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
     """Return the machine that is emulated; it adds products of 8-bit integers in 32 bits, so no feature matters."""
     return "hexagon", []
+
+
+def require_options(options: Mapping[str, object]) -> None:
+    """Raise RequestError for any option."""
+    if options:
+        raise RequestError(f"launcher qnn: unknown option {', '.join(map(repr, sorted(options)))}; it has none")
 
 
 def status(settings: Settings) -> Status:

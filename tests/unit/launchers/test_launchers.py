@@ -50,6 +50,13 @@ def test_a_launcher_defines_what_the_folder_says(name, settings):
         launcher.prepare("litert", {"no such option": 1}, settings)
 
 
+@pytest.mark.parametrize("name", ["chromium", "lavapipe", "qnn", "ssh"])
+def test_a_wrong_option_shows_when_a_profile_is_read(name):
+    """`targets check` would else call a profile right that no build takes."""
+    with pytest.raises(RequestError, match=f"launcher {name}: .*unknown"):
+        launchers.require_options(name, {"no such option": 1})
+
+
 def test_doctor_sees_every_launcher_and_nothing_is_made(settings):
     """Whether or not it works here."""
     states = launchers.status(settings)
