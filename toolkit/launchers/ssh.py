@@ -98,7 +98,9 @@ def status(settings: Settings) -> Status:
         return Status(
             "launcher", "ssh", False, "boards", None, "there is no `ssh` here", "apt-get install openssh-client"
         )
-    answer = subprocess.run([program, "-V"], capture_output=True, check=False, timeout=_VERSION_S, text=True)
+    answer = subprocess.run(
+        [program, "-V"], capture_output=True, check=False, timeout=_VERSION_S, text=True, env=by_ssh()
+    )
     said = (answer.stderr or answer.stdout).partition(",")[0].strip()
     return Status("launcher", "ssh", True, f"{said}; a board is asked when something is built for it")
 

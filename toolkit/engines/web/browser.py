@@ -17,6 +17,7 @@ from typing import Any
 
 from toolkit.engines.web.devtools import BrowserEvent, DevTools
 from toolkit.errors import RequestError
+from toolkit.settings.environment_variables import by_everybody
 
 SAID = "EDGE_TOOLKIT_BROWSER"
 """The variable by which a launcher tells a worker what its jobs run in: a `Setup` as JSON."""
@@ -93,7 +94,7 @@ class Browser:
         profile = self._profile.name
         flags = (*_FLAGS, *_ADAPTERS[setup.adapter], *(("--no-sandbox",) if _needs_no_sandbox() else ()))
         command = (setup.program, *flags, f"--user-data-dir={profile}", "about:blank")
-        variables = {**os.environ, "HOME": profile}
+        variables = {**by_everybody(), "HOME": profile}
         self.tools = DevTools(command, variables, Path(profile))
         self.tools.handle = self._handle
         self._loaded: set[str] = set()

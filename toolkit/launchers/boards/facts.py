@@ -18,6 +18,7 @@ import sys
 from typing import Any
 
 _PYTHON_S = 20
+_VARIABLES = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "PATH")}
 _CREATE_RULESET = 444  # the number of the system call, on every processor
 _VERSION = "import struct, sys; print('%d.%d.%d' % sys.version_info[:3], struct.calcsize('P') * 8)"
 
@@ -82,7 +83,9 @@ def pythons(paths: list[str]) -> list[dict[str, Any]]:
         if real in found:
             continue
         try:
-            said = subprocess.check_output([path, "-c", _VERSION], stderr=subprocess.DEVNULL, timeout=_PYTHON_S)
+            said = subprocess.check_output(
+                [path, "-c", _VERSION], stderr=subprocess.DEVNULL, timeout=_PYTHON_S, env=_VARIABLES
+            )
             version, bits = said.decode().split()
             found[real] = {"path": path, "version": version, "bits": int(bits)}
         except (OSError, ValueError, subprocess.SubprocessError):
