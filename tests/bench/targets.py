@@ -1,6 +1,6 @@
 """Measure the processor time of a cold build for six targets against one for a single target; exit with 1 where the limit is missed.
 
-    python targets.py [--rounds 2]
+    python targets.py [--rounds 2] [--json FILE]
 
 No target is emulated: an emulator's time is its own. The six take three runtimes and four schemes, from one source and one set of samples.
 Processor time, unlike the wall clock, hardly depends on what else the machine does.
@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import bench
@@ -85,20 +87,24 @@ def main() -> int:
     """Measure, print, and return 0 if the limit is met, else 1."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to it as well")
+    asked = parser.parse_args()
     settings = Settings(home=default_home(), offline=True)
     with tempfile.TemporaryDirectory(prefix="edge-toolkit-bench-") as folder:
         work = Path(folder)
         (work / "tmp").mkdir()
         six: list[object] = [*SHIPPED, *profiles(work)]
         found = [
-            (processor_seconds([*ONE], settings, work), processor_seconds(six, settings, work)) for _ in range(rounds)
+            (processor_seconds([*ONE], settings, work), processor_seconds(six, settings, work))
+            for _ in range(asked.rounds)
         ]
     one, many = (statistics.median(column) for column in zip(*found, strict=True))
     value = bench.Measured("six targets, processor time", many / one, 2.0, "x", "the build for one")
-    print(
-        bench.table(bench.Times({"one target": [a for a, _ in found], "six targets": [b for _, b in found]}), [value])
-    )
+    times = bench.Times({"one target": [each for each, _ in found], "six targets": [each for _, each in found]})
+    print(bench.table(times, [value]))
+    if asked.json:
+        measured = [{**asdict(value), "met": value.met}]
+        asked.json.write_text(json.dumps({"measured": measured, "seconds": times.seconds}, indent=2) + "\n")
     return 0 if value.met else 1
 
 
