@@ -240,7 +240,7 @@ def test_what_is_said_of_a_model_is_safe(name, capsys):
         report.inspected_text(Path(name.replace("\0", "")), held),
         report.findings_text(name, findings.read(held["findings"])),
         report.nested_text({name: {name: name}, "list": [name]}),
-        report.targets_text([SimpleNamespace(name=name, about=name)]),
+        report.targets_text([SimpleNamespace(name=name, about=name, verification=name)]),
         report.status_text(rows),
     ]
 

@@ -102,6 +102,10 @@ def ready(environment, options, settings):
     return local.ready(environment, {}, settings)
 
 
+def means(options):
+    return "on this machine, nicely"
+
+
 def features(options):
     return local.features({})
 

@@ -246,6 +246,10 @@ def ready(environment, options, settings):
     return local.ready(environment, {}, settings)
 
 
+def means(options):
+    return "on this machine, nicely"
+
+
 def features(options):
     return local.features({})
 
@@ -281,6 +285,7 @@ def test_a_launcher(program):
     assert "did you mean 'nearby'?" in misspelt.said
     assert here.status == 2
     assert "the launcher local has no options; got niceness" in here.said
+    assert "verified: executed on this machine, nicely; not timed" in shown.said
     assert (changed.status, inherited.status) == (0, 0)
     assert "niceness" not in inherited.said
     assert "right here" in doctor.said

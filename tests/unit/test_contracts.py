@@ -132,7 +132,8 @@ def test_a_launcher_prepares(plugin):
     assert not (plugin.EMULATED and (plugin.HOST or plugin.TIMED))
     assert all(callable(step) for step in plugin.SETUP)
     assert not {plugin.__name__.rpartition(".")[2]} & set(environments.names())
-    assert arguments(plugin.features) == ["options"]
+    assert arguments(plugin.features) == arguments(plugin.means) == ["options"]
+    assert plugin.means({}).strip()
     assert arguments(plugin.prepare) == arguments(plugin.ready) == ["environment", "options", "settings"]
     assert arguments(plugin.status) == ["settings"]
     alone = getattr(plugin, "RUNTIMES", ())

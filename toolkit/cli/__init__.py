@@ -18,6 +18,7 @@ from toolkit.cli import judge as judge  # isort: skip
 from toolkit.cli import sweep as sweep  # isort: skip
 from toolkit.cli import debug as debug  # isort: skip
 from toolkit.cli import calibration as calibration  # isort: skip
+from toolkit.cli import targets as targets  # isort: skip
 from toolkit.cli import info as info  # isort: skip
 from toolkit.cli import process
 from toolkit.cli.common import say

@@ -12,11 +12,11 @@ from toolkit import printable
 from toolkit.cli import completion
 from toolkit.cli.common import Common, Detailed, Located, Made, Printed
 from toolkit.cli.handed import Handed
-from toolkit.cli.help import OUTPUT, TARGET
+from toolkit.cli.help import TARGET
 from toolkit.cli.option_groups import Allowed
 from toolkit.cli.options import OutputKinds
 from toolkit.cli.reading import kinds_of
-from toolkit.cli.verbs import app, cache, targets, verb
+from toolkit.cli.verbs import app, cache, verb
 from toolkit.errors import RequestError
 from toolkit.settings import CACHE_LIMIT, parse_bytes
 
@@ -61,84 +61,6 @@ def inspect_(
     common.show(held, lambda: report.inspected_text(path, held, detailed.screen))
     errors = [one["error"] for one in held.get("targets", {}).values() if one["error"] is not None]
     return max((int(error["exit_status"]) for error in errors), default=0)
-
-
-@verb(targets, "list", "targets list")
-def targets_list(common: Printed) -> int:
-    """List the profiles that --target knows."""
-    from toolkit import profiles, report
-
-    found = [profiles.find(name) for name in profiles.names()]
-    common.show([profile.model_dump(mode="json") for profile in found], lambda: report.targets_text(found))
-    return 0
-
-
-@verb(targets, "show", "targets show raspberry-pi-4")
-def targets_show(
-    common: Printed,
-    name: Annotated[
-        str,
-        typer.Argument(metavar="TARGET", autocompletion=completion.targets, help="A profile's name or path."),
-    ],
-) -> int:
-    """Show the whole of a profile.
-
-    Of each value, where it comes from; of its bounds, which decide, and which are hidden by which.
-    """
-    from toolkit import profiles, report
-
-    profile = profiles.find(name)
-    common.show(report.profile_json(profile), lambda: report.profile_text(profile, profiles.provenance(name)))
-    return 0
-
-
-@verb(targets, "check", "targets check targets/*.toml")
-def targets_check(
-    common: Printed, paths: Annotated[list[Path], typer.Argument(metavar="FILE", help="Profiles.")]
-) -> int:
-    """Check profiles; all mistakes at once."""
-    from toolkit import profiles
-
-    for path in paths:
-        profiles.check(path)
-    common.show({"checked": [str(path) for path in paths]}, lambda: printable.lines(f"{path}: ok" for path in paths))
-    return 0
-
-
-@verb(targets, "probe", "targets probe raspberry-pi-4", "targets probe tflite_runtime==2.14.0 --out table.json")
-def targets_probe(
-    common: Common,
-    allowed: Allowed,
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="TARGET",
-            autocompletion=completion.targets,
-            help="A target, or a runtime, as litert or litert==2.1.0.",
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE",
-            rich_help_panel=OUTPUT,
-            help="Where to write the table; else capabilities/NAME-VERSION.json.",
-        ),
-    ] = None,
-) -> int:
-    """Ask a runtime which operators it can run.
-
-    Each version of each operator, and each combination of dtypes, in a model of that operator alone; builds look the answers up.
-    """
-    from toolkit.report import capabilities
-    from toolkit.verbs.probe import probe
-
-    with common.executor(allowed) as executor:
-        made = probe(what, out, executor=executor)
-    common.show(capabilities.probing_json(made), lambda: capabilities.probing_text(made))
-    return 0
 
 
 @verb(app, "setup", "setup", "setup tensorflow litert", "setup litert==2.1.0")

@@ -25,6 +25,9 @@ Each defines
         Returns True if `prepare` would make nothing and need no network.
     features(options: Mapping[str, object]) -> tuple[str, list[str]]
         Returns machine and features of the processor that jobs run on, for toolkit.environments.instructions; [] for unknown features.
+    means(options: Mapping[str, object]) -> str
+        Returns what runs jobs with these options, for a reader: "on this machine" after the word "executed"; the name of the emulator, and of what
+        it emulates, for one that is EMULATED. The options may lack any that a launcher needs.
     status(settings: Settings) -> Status
         Returns the launcher's line for `doctor`; makes nothing, needs no network.
 """
@@ -35,6 +38,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypedDict
 
 from toolkit import environments, registry
 from toolkit.environments.status import Status
@@ -45,6 +49,7 @@ from toolkit.settings import Settings
 __all__ = [
     "WORKER",
     "Launch",
+    "Verification",
     "has_own_versions",
     "is_emulated",
     "is_host",
@@ -56,6 +61,7 @@ __all__ = [
     "setup_names",
     "setup_names_of",
     "status",
+    "verification",
 ]
 
 WORKER = str(Path(__file__).resolve().parents[1] / "jobs" / "worker_main.py")
@@ -93,6 +99,36 @@ class Launch:
     device: str | None = None
 
 
+class VerificationRow(TypedDict):
+    """How a target is verified, as JSON: the sentence for people, and what the launcher says of itself."""
+
+    how: str
+    host: bool
+    emulated: bool
+    timed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How a launcher's jobs show what a device computes: by execution or under emulation, and by what `means`, in the launcher's own words.
+
+    `host` is whether it starts jobs directly on this machine, `timed` whether its measured durations are those of the device.
+    """
+
+    means: str
+    host: bool
+    emulated: bool
+    timed: bool
+
+    def __str__(self) -> str:
+        how = f"emulated ({self.means})" if self.emulated else f"executed {self.means}"
+        return how if self.timed else f"{how}; not timed"
+
+    def to_json(self) -> VerificationRow:
+        """Return the fields as JSON; `how` is the sentence for people."""
+        return {"how": str(self), "host": self.host, "emulated": self.emulated, "timed": self.timed}
+
+
 def is_host(name: str) -> bool:
     """Return whether a launcher starts jobs directly on this machine; UnknownName for an unknown launcher."""
     return bool(registry.load("launchers", name).HOST)
@@ -106,6 +142,12 @@ def is_timed(name: str) -> bool:
 def is_emulated(name: str) -> bool:
     """Return whether a launcher emulates another processor; UnknownName for an unknown launcher."""
     return bool(registry.load("launchers", name).EMULATED)
+
+
+def verification(name: str, options: Mapping[str, object]) -> Verification:
+    """Return how a launcher with these options verifies; UnknownName for an unknown launcher. Nothing is started, and nothing is asked."""
+    launcher = registry.load("launchers", name)
+    return Verification(launcher.means(options), is_host(name), is_emulated(name), is_timed(name))
 
 
 def has_own_versions(name: str) -> bool:

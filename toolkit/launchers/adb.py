@@ -117,6 +117,11 @@ def ready(environment: str, options: Mapping[str, object], settings: Settings) -
     return there is not None and environments.find(environment, settings=settings) is not None
 
 
+def means(options: Mapping[str, object]) -> str:
+    """Return what runs jobs, in words; the phone is not asked."""
+    return f"on your phone over adb; {UNTESTED}"
+
+
 def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
     """Return the machine of nearly all phones; its features are not known before one is asked."""
     return "aarch64", []

@@ -32,6 +32,7 @@ __all__ = [
     "TIMED",
     "features",
     "make_release",
+    "means",
     "prepare",
     "ready",
     "require_options",
@@ -116,6 +117,12 @@ def ready(environment: str, options: Mapping[str, object], settings: Settings) -
         and packages.find_packages(environment, settings) is not None
         and environments.find(environment, settings) is not None
     )
+
+
+def means(options: Mapping[str, object]) -> str:
+    """Return what runs jobs, in words: the browser, and that a GPU of WebGPU is one in software."""
+    on = {"wasm": ", on Wasm", "webgpu": ", on WebGPU by a GPU in software (SwiftShader)"}
+    return f"in this machine's Chromium{on.get(str(options.get('accelerator')), '')}"
 
 
 def features(options: Mapping[str, object]) -> tuple[str, list[str]]:

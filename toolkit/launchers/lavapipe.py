@@ -27,6 +27,7 @@ __all__ = [
     "TIMED",
     "features",
     "make_release",
+    "means",
     "prepare",
     "ready",
     "require_options",
@@ -76,6 +77,11 @@ def ready(environment: str, options: Mapping[str, object], settings: Settings) -
 
 def make_release(environment: str, settings: Settings) -> None:
     """Do nothing: one driver serves all releases of an engine."""
+
+
+def means(options: Mapping[str, object]) -> str:
+    """Return what emulates, in words."""
+    return "a GPU's driver in software, Mesa lavapipe"
 
 
 def features(options: Mapping[str, object]) -> tuple[str, list[str]]:

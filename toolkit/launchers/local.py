@@ -46,6 +46,11 @@ def ready(environment: str, options: Mapping[str, object], settings: Settings) -
     return environments.find(environment, settings=settings) is not None
 
 
+def means(options: Mapping[str, object]) -> str:
+    """Return what runs jobs, in words."""
+    return "on this machine"
+
+
 def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
     """Return machine and features of this processor."""
     return os.uname().machine, cpu()[1]

@@ -29,7 +29,7 @@ from toolkit.launchers.emulation.machines import MACHINES
 from toolkit.launchers.emulation.processors import PROCESSORS
 from toolkit.settings import Settings
 
-__all__ = ["EMULATED", "HOST", "SETUP", "TIMED", "features", "make_release", "prepare", "ready", "status"]
+__all__ = ["EMULATED", "HOST", "SETUP", "TIMED", "features", "make_release", "means", "prepare", "ready", "status"]
 
 HOST = False
 EMULATED = True
@@ -115,6 +115,11 @@ def ready(environment: str, options: Mapping[str, object], settings: Settings) -
         found = emulator.find_emulator(x86.MACHINE, settings)
         return found is not None and environments.find(environment, settings) is not None
     return packages.find_packages(environment, MACHINES[PROCESSORS[cpu].machine], settings) is not None
+
+
+def means(options: Mapping[str, object]) -> str:
+    """Return the emulator and the emulated core."""
+    return f"QEMU, {options['cpu']}" if "cpu" in options else "QEMU"
 
 
 def features(options: Mapping[str, object]) -> tuple[str, list[str]]:

@@ -54,6 +54,11 @@ def ready(environment: str, options: Mapping[str, object], settings: Settings) -
         return False
 
 
+def means(options: Mapping[str, object]) -> str:
+    """Return what emulates, in words."""
+    return "Qualcomm's own emulation of the HTP, never compared with a Snapdragon"
+
+
 def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
     """Return the machine that is emulated; it adds products of 8-bit integers in 32 bits, so no feature matters."""
     return "hexagon", []

@@ -86,6 +86,11 @@ def ready(environment: str, options: Mapping[str, object], settings: Settings) -
     return shutil.which("ssh") is not None
 
 
+def means(options: Mapping[str, object]) -> str:
+    """Return what runs jobs, in words; the board is not asked."""
+    return "on your board over ssh"
+
+
 def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
     """Return machine and features that the options say; the board is not asked."""
     return BoardOptions.read(options).expected

@@ -27,8 +27,10 @@ __all__ = [
     "Runtime",
     "Target",
     "Value",
+    "base_of",
     "check",
     "find",
+    "locate",
     "names",
     "provenance",
     "read_bounds",
@@ -68,7 +70,7 @@ def runnable(name_or_path: str | Path) -> Target:
 
 
 def _found(name_or_path: str | Path, *, runs: bool) -> Target:
-    target = _resolve(_locate(name_or_path), runs=runs)[0]
+    target = _resolve(locate(name_or_path), runs=runs)[0]
     if target is None or target.abstract:
         known = ", ".join(names())
         raise RequestError(f"target {str(name_or_path)!r}: is abstract, a profile to extend; known: {known}")
@@ -88,12 +90,12 @@ def read_bounds(path: Path) -> tuple[Bound, ...]:
 
 def check(name_or_path: str | Path) -> None:
     """Check that a profile has no mistake and could run, else raise InvalidConfig with all mistakes; an abstract one may be incomplete."""
-    _resolve(_locate(name_or_path), runs=True)
+    _resolve(locate(name_or_path), runs=True)
 
 
 def provenance(name_or_path: str | Path) -> tuple[Value, ...]:
     """Return every value of a profile after extending, in the order of the model, each with the file that sets it."""
-    target, merged = _resolve(_locate(name_or_path))
+    target, merged = _resolve(locate(name_or_path))
     content = merged.content if target is None else target.model_dump()
     values = []
     for location, value in _flat(content):
@@ -129,7 +131,8 @@ def _is_path(name: str | Path) -> bool:
     return isinstance(name, Path) or name.endswith(_SUFFIX) or "/" in name or os.sep in name
 
 
-def _locate(name_or_path: str | Path) -> Path:
+def locate(name_or_path: str | Path) -> Path:
+    """Return the file of a profile, by its path or by its name; UnknownName with the closest name."""
     if _is_path(name_or_path):
         return Path(name_or_path)
     for folder in _folders():
@@ -138,7 +141,7 @@ def _locate(name_or_path: str | Path) -> Path:
     raise UnknownName("target", str(name_or_path), names())
 
 
-def _base(extending: Path, name: str) -> Path:
+def base_of(extending: Path, name: str) -> Path:
     """Return the file that `extends` means: a path from the extending file's folder, else a name there, in ./targets or in the package."""
     if _is_path(name):
         return extending.parent / name
@@ -156,7 +159,7 @@ def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
 
     With `runs`, a version of the runtime that is no version is a mistake.
     """
-    own = layers(path, _base)
+    own = layers(path, base_of)
     chain = [*own, *_of_kinds()]
     merged = merge(chain)
     target, problems = config.check(merged.content, Target)

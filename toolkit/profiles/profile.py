@@ -13,6 +13,7 @@ from toolkit.comparison.output_kinds import KindName
 from toolkit.config import ConfigModel, plugin
 from toolkit.environments.instructions import cuts_sums_off
 from toolkit.errors import EdgeToolkitError, RequestError
+from toolkit.launchers import Verification
 from toolkit.profiles import recipe
 from toolkit.profiles.recipe import Granularity, KeepFloat, Recipe
 from toolkit.profiles.weight_limits import Weights
@@ -35,6 +36,14 @@ def _folder_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
         raise ValueError(f"{text!r}; expected letters, digits, '.', '_' and '-': the bundle's folder has this name")
     return text
+
+
+def require_name(text: str) -> None:
+    """Raise RequestError for what cannot be the name of a target."""
+    try:
+        _folder_name(text)
+    except ValueError as error:
+        raise RequestError(f"name: {error}") from None
 
 
 KERNELS = ("default", "builtin", "reference")  # of a runtime without a delegate
@@ -203,6 +212,11 @@ class Target(ConfigModel):
                 else f"{runtime.name} has no delegate"
             )
         return delegate
+
+    @property
+    def verification(self) -> Verification:
+        """How the target is verified, as its launcher says; nothing is started."""
+        return launchers.verification(self.runtime.launcher, self.runtime.launcher_options)
 
     def require_edges(self, inputs: str, outputs: str) -> None:
         """Raise RequestError for dtypes of inputs and outputs that the target's runtime does not take."""

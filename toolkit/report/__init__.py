@@ -25,7 +25,7 @@ from toolkit.report.listings import (
     targets_text,
 )
 from toolkit.report.markdown_page import markdown
-from toolkit.report.profiles import profile_json, profile_text
+from toolkit.report.profiles import profile_json, profile_text, target_json
 from toolkit.report.terminal import outcomes_text, verdict_text
 from toolkit.report.wording import OUTCOMES, size
 
@@ -51,6 +51,7 @@ __all__ = [
     "source_json",
     "status_json",
     "status_text",
+    "target_json",
     "targets_text",
     "tools",
     "verdict_json",

@@ -161,9 +161,16 @@ def nested_text(held: Mapping[str, Any], prefix: str = "") -> Text:
 
 
 def targets_text(found: Sequence[Target]) -> Text:
-    """Return one line for each profile."""
+    """Return two lines for each profile: what it is, and how it is verified."""
     width = max((len(target.name) for target in found), default=0)
-    return printable.lines(f"{target.name:<{width}}  {target.about}" for target in found)
+    return printable.lines(
+        line
+        for target in found
+        for line in (
+            f"{target.name:<{width}}  {target.about}",
+            f"{'':<{width}}  verified: {target.verification}",
+        )
+    )
 
 
 def status_text(rows: Sequence[Status]) -> Text:

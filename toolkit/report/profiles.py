@@ -23,14 +23,19 @@ _RULE = (
 )
 
 
+def target_json(target: Target) -> dict[str, Any]:
+    """Return the fields of a profile as JSON; `verified` is how its launcher verifies."""
+    return {**target.model_dump(mode="json"), "verified": target.verification.to_json()}
+
+
 def profile_json(target: Target) -> dict[str, Any]:
     """Return a profile as JSON. Each bound has the `file` that sets it, its `place` there, whether it `decides`, and where it is `hidden`.
 
-    `capabilities` is the table of what the runtime can run, null where it was not probed.
+    `capabilities` is the table of what the runtime can run, null where it was not probed. `verified` is how its launcher verifies.
     """
     from toolkit.profiles import capabilities
 
-    document = target.model_dump(mode="json")
+    document = target_json(target)
     table = capabilities.path_of(target.runtime.name, target.runtime.version)
     document["capabilities"] = None if table is None else str(table)
     for said, bound in zip(document["bounds"], target.bounds, strict=True):
@@ -52,7 +57,7 @@ def profile_text(target: Target, values: Sequence[Value]) -> Text:
         f"{value.key:<{width}}  {json.dumps(value.value, default=list):<{_VALUES}}  {value.path.name if value.path else '(default)'}"
         for value in plain
     ]
-    lines += ["", _table_line(target), "", _RULE]
+    lines += ["", f"verified: {target.verification}", _table_line(target), "", _RULE]
     stages = [stage for stage in get_args(Stage) if any(bound.stage == stage for bound in target.bounds)]
     widths = [max(map(len, column)) for column in zip(*map(_cells, target.bounds), strict=True)]
     for stage in stages:

@@ -16,7 +16,7 @@ import typer
 
 import toolkit
 from toolkit import profiles, registry
-from toolkit.cli import calibration, completion, debug, info, judge, package, sweep
+from toolkit.cli import calibration, completion, debug, info, judge, package, sweep, targets
 from toolkit.cli.common import Common, Detailed, Located, Made, Printed
 from toolkit.cli.handed import Handed
 from toolkit.cli.help import GROUPS, HELP, OTHERS
@@ -68,7 +68,7 @@ def shown(*words: str) -> str:
 
 def function_of(name: str) -> Any:
     """Return the function that a verb was made of."""
-    modules = (package, judge, sweep, debug, calibration, info)
+    modules = (package, judge, sweep, debug, calibration, targets, info)
     names = (name.replace(" ", "_"), f"{name}_")
     (found,) = (getattr(module, each) for module in modules for each in names if hasattr(module, each))
     return found
@@ -226,7 +226,7 @@ def test_update_baseline_refuses_what_would_do_nothing(tmp_path):
     ("typed", "names"),
     [
         ("", {*PROGRAM.commands}),
-        ("targets ", {"list", "show", "check", "probe"}),
+        ("targets ", {"list", "show", "check", "new", "probe"}),
         ("build model -t ", {*profiles.names()}),
         ("build model --target rasp", {name for name in profiles.names() if name.startswith("rasp")}),
         ("targets show jets", {"jetson-orin-nano-cpu"}),
