@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from toolkit import printable, profiles, schemas
+from toolkit import printable, profiles
 from toolkit.comparison.bounds import ACHIEVABLE, Bound
 from toolkit.comparison.deciding import ALL, deciding, for_scheme
 from toolkit.errors import EdgeToolkitError, RequestError, all_at_once, gathering
@@ -20,6 +20,7 @@ from toolkit.files.outputs import OutputPath, require_files
 from toolkit.files.whole import whole_file
 from toolkit.profiles.profile import Budget, Runtime, Target, require_name
 
+SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "target.json"  # in a checkout and in a wheel
 _BUDGETS = {
     "file_bytes": "the most bytes of the model's file",
     "arena_bytes": "the most bytes of the tensors of a call",
@@ -133,10 +134,10 @@ def _has_a_limit(bound: Bound) -> bool:
 
 def _schema(path: Path) -> str:
     """Return where the schema lies: a path from the profile if both are below the current folder, else the address of the installed file."""
-    schema, folder = schemas.path_of("target.json"), Path(os.path.realpath(path.parent))
+    folder = Path(os.path.realpath(path.parent))
     here = Path.cwd().resolve()
-    near = schema.is_relative_to(here) and folder.is_relative_to(here)
-    return os.path.relpath(schema, folder) if near else schema.as_uri()
+    near = SCHEMA.is_relative_to(here) and folder.is_relative_to(here)
+    return os.path.relpath(SCHEMA, folder) if near else SCHEMA.as_uri()
 
 
 def _setting(key: str, value: object) -> str:

@@ -16,11 +16,6 @@ def write() -> None:
         (folder / name).write_text(text, "utf-8")
 
 
-def path_of(name: str) -> Path:
-    """Return where a schema file lies, in a checkout and in an installed package alike."""
-    return Path(__file__).resolve().parent / name
-
-
 def texts() -> dict[str, str]:
     """Return the content of each schema file by its name."""
     from toolkit import profiles

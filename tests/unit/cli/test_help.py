@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 import shlex
@@ -345,3 +346,32 @@ def test_only_the_verb_of_a_command_line_is_read(words, known):
 @pytest.mark.parametrize("words", [[], ["--version"], ["bild"], ["-h"]])
 def test_without_a_verb_all_are_known(words):
     assert program(words) is app
+
+
+def test_a_target_is_begun_and_the_lists_say_how_it_is_verified(tmp_path):
+    """By the program itself: exit status 0, then 2 with the next step where the file is there or nothing is like it."""
+
+    def run(*words):
+        return subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    new = ("targets", "new", "my-board", "--like", "raspberry-pi-4")
+    made, again, unlike = (
+        run(*new),
+        run(*new),
+        run(*new[:3], "--like", "raspbery-pi-4", "--out", "my-board.toml", "--json"),
+    )
+    checked, listed, shown = (
+        run("targets", "check", "targets/my-board.toml"), run("targets", "list", "--json"), run("targets", "show", "my-board")
+    )  # fmt: skip
+
+    assert (made.returncode, checked.returncode) == (0, 0), made.stderr + checked.stderr
+    assert made.stdout.startswith("targets/my-board.toml: written")
+    assert again.returncode == unlike.returncode == 2
+    assert "never overwritten; choose another name" in again.stderr
+    assert "did you mean 'raspberry-pi-4'?" in json.loads(unlike.stdout)["error"]["problem"]
+    assert not (tmp_path / "my-board.toml").exists()
+    mine = next(row for row in json.loads(listed.stdout) if row["name"] == "my-board")
+    assert mine["verified"] == {
+        "how": "emulated (QEMU, cortex-a72); not timed", "host": False, "emulated": True, "timed": False
+    }  # fmt: skip
+    assert "verified: emulated (QEMU, cortex-a72); not timed" in shown.stdout
