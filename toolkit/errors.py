@@ -12,9 +12,9 @@ A missed tolerance is no error: it is a `Verdict` that did not pass (exit status
     │   ├── InvalidSamples        samples that do not fit the model, or do not suffice
     │   │   └── NoSamples         a set that was not given
     │   ├── Unconvertible         a model that the converter or the target's runtime cannot express
-    │   │   └── Unsupported       the same of an artifact, seen from its bytes (toolkit/pipeline/refusals.py)
+    │   │   └── Unsupported       the same of an artifact, seen from its bytes (toolkit/verdict/refusals.py)
     │   └── UnjudgeableRun        evidence that cannot carry a verdict (no sample, no comparison, no bound)
-    ├── DoesNotFit                exit 1: an artifact that exceeds a budget of the target (toolkit/pipeline/refusals.py)
+    ├── DoesNotFit                exit 1: an artifact that exceeds a budget of the target (toolkit/verdict/refusals.py)
     └── OutsideError              exit 3: something outside failed
         ├── EnvironmentUnavailable  an engine's environment is not available
         ├── TargetUnavailable       a target cannot be executed on this machine

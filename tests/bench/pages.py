@@ -17,14 +17,15 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-from toolkit.engines.web import browser, litert  # noqa: E402 (from this checkout)
+from toolkit.engines.web import litert  # noqa: E402 (from this checkout)
 from toolkit.launchers import chromium  # noqa: E402 (likewise)
 from toolkit.settings import Settings  # noqa: E402 (likewise)
+from toolkit.wire import browser_setup  # noqa: E402 (from this checkout)
 
 WANTED_S = 3.0
 
 
-def once(setup: browser.Setup, model: Path) -> tuple[float, float, float]:
+def once(setup: browser_setup.Setup, model: Path) -> tuple[float, float, float]:
     """Return the seconds of one page: until the model is compiled, until the first result, and of the next call."""
     began = time.perf_counter()
     loaded = litert.load(setup, model, {"threads": 1})
@@ -41,11 +42,11 @@ def once(setup: browser.Setup, model: Path) -> tuple[float, float, float]:
 
 def main(model: str, times: str = "5") -> None:
     """Measure in the environment that has LiteRT, whose classes read the file, and print."""
-    if browser.SAID not in os.environ:
+    if browser_setup.SAID not in os.environ:
         launch = chromium.prepare("litert", {"accelerator": "wasm"}, Settings())
         command = [launch.command[0], __file__, model, times]
         raise SystemExit(subprocess.run(command, env={**os.environ, **launch.variables}, check=False).returncode)
-    setup = browser.said()
+    setup = browser_setup.said()
     found = list(zip(*(once(setup, Path(model)) for _ in range(int(times))), strict=True))
     for name, seconds in zip(("start", "first", "next"), found, strict=True):
         print(f"{name:6} {min(seconds):7.3f} s {statistics.median(seconds):7.3f} s")

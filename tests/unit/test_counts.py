@@ -58,3 +58,5 @@ def test_the_toolkit_keeps_its_limits():
     found = {count.what: count for count in counts.counts()}
 
     assert {name: found[name].value for name in kept} == {name: found[name].limit for name in kept}, found
+    most = ("rooms at the top", "levels of imports", "circles", "files over 300 lines")
+    assert not [str(found[name]) for name in most if not found[name].value <= (found[name].limit or 0)]

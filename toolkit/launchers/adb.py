@@ -21,9 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit import environments, printable
-from toolkit.engines.android.adb import HOW_TO_GET_IT, Adb, AdbError, Phone, choose
-from toolkit.engines.android.benchmark_model import DELEGATES, HEADER_BYTES, NEEDED, abis_of
-from toolkit.engines.android.connection import VARIABLE, Connection
 from toolkit.environments.made_once import MARKER
 from toolkit.environments.requirements import split_name
 from toolkit.environments.status import Status
@@ -41,6 +38,9 @@ from toolkit.launchers import Launch
 from toolkit.launchers.android.client import find_client, make_client
 from toolkit.settings import Settings
 from toolkit.settings.environment_variables import by_adb
+from toolkit.wire.android.adb import HOW_TO_GET_IT, Adb, AdbError, Phone, choose
+from toolkit.wire.android.benchmark_model import DELEGATES, HEADER_BYTES, NEEDED, abis_of
+from toolkit.wire.android.connection import VARIABLE, Connection
 from toolkit.wire.request import sha256
 
 HOST = False

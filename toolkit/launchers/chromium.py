@@ -15,7 +15,6 @@ import shutil
 from collections.abc import Mapping
 
 from toolkit import environments, printable, registry
-from toolkit.engines.web.browser import SAID, SOFTWARE, Setup
 from toolkit.environments import instructions
 from toolkit.environments.status import Status
 from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailable, suggestion
@@ -23,6 +22,7 @@ from toolkit.launchers import Launch
 from toolkit.launchers.browser import packages
 from toolkit.launchers.browser.program import BrowserProgram, find_path, find_program
 from toolkit.settings import Settings
+from toolkit.wire.browser_setup import SAID, SOFTWARE, Setup
 
 __all__ = [
     "EMULATED",

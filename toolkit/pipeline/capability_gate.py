@@ -14,7 +14,7 @@ from toolkit.conversion.artifacts import Artifact
 from toolkit.engines.description import OperatorUse
 from toolkit.errors import EdgeToolkitError
 from toolkit.findings import Finding
-from toolkit.pipeline.refusals import DoesNotFit, Unsupported
+from toolkit.verdict.refusals import DoesNotFit, Unsupported
 
 if TYPE_CHECKING:
     from toolkit.profiles import Target

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 from toolkit.comparison.measure import plain_json
 from toolkit.environments.instructions import UNKNOWN
 from toolkit.errors import EdgeToolkitError
-from toolkit.pipeline.refusals import findings_of
 from toolkit.report.attempts import attempt_json, next_json, wanted_json
 from toolkit.report.overview import summary_json
+from toolkit.verdict.refusals import findings_of
 from toolkit.verdict.verdict import Verdict
 
 # What a report tells of the place where a stage ran, of what a launcher says about it.

@@ -10,11 +10,11 @@ from toolkit import printable
 from toolkit.comparison.measure import plain_json
 from toolkit.comparison.wording import number_text
 from toolkit.errors import EdgeToolkitError, EnvironmentUnavailable, TargetUnavailable
-from toolkit.pipeline.refusals import DoesNotFit, Unsupported, findings_of
 from toolkit.printable import Text
 from toolkit.report.attempts import deciding_comparison, deciding_text, reason_text
 from toolkit.report.screen import Screen
 from toolkit.report.wording import OUTCOMES, size
+from toolkit.verdict.refusals import DoesNotFit, Unsupported, findings_of
 from toolkit.verdict.verdict import Verdict
 
 if TYPE_CHECKING:

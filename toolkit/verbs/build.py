@@ -28,7 +28,6 @@ from toolkit.pipeline.prepare import (
     require_known_outputs,
     settled,
 )
-from toolkit.pipeline.refusals import DoesNotFit
 from toolkit.profiles.recipe import Asked
 from toolkit.source.loading_job import TENSORFLOW
 from toolkit.source.original import ALL, Original
@@ -43,6 +42,7 @@ from toolkit.verbs.arguments import (
     targets_of,
 )
 from toolkit.verbs.next_steps import VerbRequest
+from toolkit.verdict.refusals import DoesNotFit
 from toolkit.verdict.verdict import Attempted, Verdict
 
 if TYPE_CHECKING:

@@ -14,18 +14,18 @@ import pytest
 
 from tests.integration.launchers.phone import LineBroken, Phone, serving
 from toolkit import launchers
-from toolkit.engines.android import adb as adb_module
-from toolkit.engines.android.adb import Adb
-from toolkit.engines.android.adb import Phone as Reached
-from toolkit.engines.android.batch import Asked, Installed, install, run
 from toolkit.environments import resolve
 from toolkit.errors import EnvironmentUnavailable, TargetUnavailable, Unconvertible, WorkerLied, WorkerRefused
+from toolkit.execution.android.batch import Asked, Installed, install, run
 from toolkit.execution.run import Execution, run_job, run_of
 from toolkit.jobs.job import Engine
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.launchers.android.client import find_client
 from toolkit.launchers.emulation import debian
 from toolkit.settings import Settings
+from toolkit.wire.android import adb as adb_module
+from toolkit.wire.android.adb import Adb
+from toolkit.wire.android.adb import Phone as Reached
 from toolkit.wire.request import sha256
 from toolkit.wire.shards import ShardWriter, read_all
 

@@ -10,9 +10,9 @@ import pytest
 from toolkit import profiles
 from toolkit.conversion.artifacts import Artifact
 from toolkit.pipeline import capability_gate
-from toolkit.pipeline.refusals import DoesNotFit, Unsupported, findings_of
 from toolkit.report import error_json
 from toolkit.tensors.signature import FileSignature
+from toolkit.verdict.refusals import DoesNotFit, Unsupported, findings_of
 
 SIGNATURE = {"key": None, "inputs": [], "outputs": [], "order": {"inputs": [], "outputs": []}}
 

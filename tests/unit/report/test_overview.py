@@ -10,8 +10,8 @@ from tests.unit.verdict.judged_chains import stages
 from toolkit import report
 from toolkit.errors import TargetUnavailable, Unconvertible, WorkerCrashed
 from toolkit.findings import Finding
-from toolkit.pipeline.refusals import DoesNotFit, Unsupported
 from toolkit.report.screen import Screen
+from toolkit.verdict.refusals import DoesNotFit, Unsupported
 
 TERMINAL = Screen(width=80, whole=False)
 OVER = Finding("file-over-budget", "error", "too large")

@@ -4,5 +4,5 @@
     browser     the program, with a new profile, and the files that its page may load
     page        a page that runs a model: arrays go in and come out
 
-A launcher says by the variable `browser.SAID` which browser, packages and accelerator are used.
+A launcher says by the variable `toolkit.wire.browser_setup.SAID` which browser, packages and accelerator are used.
 """

@@ -10,19 +10,17 @@ import base64
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from toolkit.engines.web.devtools import BrowserEvent, DevTools
-from toolkit.errors import RequestError
 from toolkit.settings.environment_variables import by_everybody
+from toolkit.wire.browser_setup import SOFTWARE, Setup
 
-SAID = "EDGE_TOOLKIT_BROWSER"
-"""The variable by which a launcher tells a worker what its jobs run in: a `Setup` as JSON."""
-
-SOFTWARE = "swiftshader"
+_END_S = 10.0
+_PAUSE_S = 0.05
 ORIGIN = "https://page.invalid"  # a name that nobody can have (RFC 2606); https, as pages of other origins lack WebGPU
 
 _FLAGS = (
@@ -46,38 +44,6 @@ _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "applica
 _PAGE = '<!doctype html><meta charset="utf-8"><script type="importmap">{map}</script><body></body>'
 # A page with these may share memory between threads: https://web.dev/articles/coop-coep
 _ISOLATED = (("Cross-Origin-Opener-Policy", "same-origin"), ("Cross-Origin-Embedder-Policy", "require-corp"))
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """A browser's `program` and its `packages`, {name: folder}, and on what models are run: "wasm", or "webgpu" on an `adapter`."""
-
-    program: str
-    packages: Mapping[str, str]
-    versions: Mapping[str, str]
-    accelerator: str = "wasm"
-    adapter: str | None = None
-
-    def to_text(self) -> str:
-        """Return it as the variable `SAID` has it."""
-        return json.dumps(
-            {
-                "program": self.program,
-                "packages": dict(self.packages),
-                "versions": dict(self.versions),
-                "accelerator": self.accelerator,
-                "adapter": self.adapter,
-            },
-            sort_keys=True,
-        )
-
-
-def said() -> Setup:
-    """Return what the launcher said; RequestError where this worker was started by a launcher without a browser."""
-    text = os.environ.get(SAID)
-    if text is None:
-        raise RequestError("this runtime runs in a browser; its launcher is chromium, and another one was named")
-    return Setup(**json.loads(text))
 
 
 class Browser:
@@ -115,7 +81,10 @@ class Browser:
     def close(self) -> None:
         """End the browser and remove its profile."""
         self.tools.close()
-        self._profile.cleanup()
+        ends = time.monotonic() + _END_S
+        while Path(self._profile.name).exists() and time.monotonic() < ends:  # its processes may still write there
+            self._profile.cleanup()
+            time.sleep(_PAUSE_S)
 
     def _value(self, method: str, asked: Mapping[str, object]) -> Any:
         answer = self.tools.call(method, {**asked, "awaitPromise": True, "returnByValue": True}, self._session)

@@ -9,10 +9,10 @@ import numpy as np
 
 from toolkit.engines.loaded import Loaded, RunOptions
 from toolkit.engines.tflite.file import describe
-from toolkit.engines.web.browser import Setup
 from toolkit.engines.web.page import Page, PageScript, require_default_kernels
 from toolkit.errors import Unconvertible, UnknownName
 from toolkit.tensors.signature import SignatureJson, TensorJson
+from toolkit.wire.browser_setup import Setup
 
 DATA_FILES = ("litert.js",)
 

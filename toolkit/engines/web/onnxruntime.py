@@ -7,9 +7,9 @@ from pathlib import Path
 from toolkit.engines.loaded import Loaded, RunOptions
 from toolkit.engines.onnx.file import outside_of, signature
 from toolkit.engines.onnx.graph import read
-from toolkit.engines.web.browser import Setup
 from toolkit.engines.web.page import Page, PageScript, require_default_kernels
 from toolkit.errors import InvalidSource, TargetUnavailable, WorkerLied
+from toolkit.wire.browser_setup import Setup
 
 DATA_FILES = ("onnxruntime.js",)
 

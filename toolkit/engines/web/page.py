@@ -20,8 +20,9 @@ from typing import Any, TypedDict
 import numpy as np
 
 from toolkit.engines.loaded import RunOptions
-from toolkit.engines.web.browser import Browser, Setup
+from toolkit.engines.web.browser import Browser
 from toolkit.errors import RequestError, TargetUnavailable, WorkerLied
+from toolkit.wire.browser_setup import Setup
 
 DATA_FILES = ("exchange.js",)
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.engines.android.adb import Adb, Phone
-from toolkit.engines.android.batch import Answer, Asked, install, run
-from toolkit.engines.android.benchmark_model import kernel_flags
-from toolkit.engines.android.binding import Binding, bind
-from toolkit.engines.android.connection import VARIABLE, Connection
 from toolkit.engines.loaded import Loaded, RunOptions, TimedOutputs
 from toolkit.errors import TargetUnavailable
+from toolkit.execution.android.batch import Answer, Asked, install, run
+from toolkit.execution.android.binding import Binding, bind
+from toolkit.wire.android.adb import Adb, Phone
+from toolkit.wire.android.benchmark_model import kernel_flags
+from toolkit.wire.android.connection import VARIABLE, Connection
 
 FORMATS = ("tflite",)
 ENVIRONMENT = "litert"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.engines.loaded import Loaded, RunOptions
-from toolkit.engines.web import browser, litert
+from toolkit.engines.web import litert
+from toolkit.wire import browser_setup
 
 FORMATS = ("tflite",)
 ENVIRONMENT = "litert"
@@ -15,4 +16,4 @@ EDGES = litert.EDGES
 
 def load(model: Path, options: RunOptions) -> Loaded:
     """Return the model ready to run in a page of the browser that the launcher named; raises as `toolkit.engines.web.litert.load`."""
-    return litert.load(browser.said(), model, options)
+    return litert.load(browser_setup.said(), model, options)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.engines.web.browser import Setup
 from toolkit.engines.web.page import Page, PageScript
 from toolkit.errors import TargetUnavailable, WorkerCrashed, WorkerLied
 from toolkit.launchers.browser.program import find_program
 from toolkit.settings import Settings
+from toolkit.wire.browser_setup import Setup
 
 HELD = "{ accelerator: 'wasm', adapter: null, fully: true }"
 ECHO = f"export async function load(bytes) {{ globalThis.held = bytes.length; return {HELD}; }}\n"

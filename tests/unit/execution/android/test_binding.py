@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolkit.engines.android.benchmark_model import Fed, flags, kernel_flags
-from toolkit.engines.android.binding import Binding
 from toolkit.errors import RequestError, WorkerLied
+from toolkit.execution.android.binding import Binding
+from toolkit.wire.android.benchmark_model import Fed, flags, kernel_flags
 
 FIXED = [
     {"name": "a", "dtype": "float32", "shape": [1, 2]},

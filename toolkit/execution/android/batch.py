@@ -17,10 +17,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from toolkit.engines.android.adb import AdbError, Phone
-from toolkit.engines.android.benchmark_model import NEEDED, Fed, flags, mean_ms
 from toolkit.errors import TargetUnavailable, WorkerLied, WorkerRefused
 from toolkit.files.foreign import open_plain
+from toolkit.wire.android.adb import AdbError, Phone
+from toolkit.wire.android.benchmark_model import NEEDED, Fed, flags, mean_ms
 
 _ATTEMPTS = 3
 _RUN_S = 3600.0  # a job has a limit of its own, which is shorter
