@@ -15,11 +15,17 @@ class EngineLog:
             with tempfile.TemporaryFile() as file:
                 os.dup2(file.fileno(), 2)
         self._reading = os.open("/proc/self/fd/2", os.O_RDONLY)
-        self._place = os.fstat(2).st_size
+        self._place = self._seen = os.fstat(2).st_size
 
     def new_lines(self) -> list[str]:
-        """Return the lines that were printed since the last call, whole or not; bytes that are no text are replaced."""
+        """Return the lines that were printed since the last call; bytes that are no text are replaced.
+
+        A line that has not ended yet is returned as far as it is there, and again, from its beginning, by the call after more of it was printed.
+        """
         size = os.fstat(2).st_size
-        text = os.pread(self._reading, max(0, size - self._place), self._place)
-        self._place = size
-        return text.decode(errors="replace").splitlines()
+        if size == self._seen:
+            return []
+        content = os.pread(self._reading, max(0, size - self._place), self._place)
+        self._seen = self._place + len(content)
+        self._place += content.rfind(b"\n") + 1
+        return content.decode(errors="replace").splitlines()

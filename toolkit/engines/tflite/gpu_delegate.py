@@ -6,13 +6,15 @@ What the engine prints is read, because it says there and nowhere else
 * that a kernel is invalid: then it goes on, and gives numbers that nothing computed (TOPK_V2 of ten classes gave wrong ones);
 * that it did not wait for the shaders to be compiled.
 
+Where it fails and prints nothing known, an output keeps what was in its buffer: each call begins with buffers that hold no answer.
+
 `CompiledModel.is_fully_accelerated` is not asked: with the CPU allowed, it counts what another delegate took.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -174,12 +176,13 @@ def _call(
     given = {name: compiled.create_input_buffer_by_name(known, name) for name in inputs}
     taken = {name: compiled.create_output_buffer_by_name(known, name) for name in outputs}
 
-    def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        for name, details in inputs.items():
-            given[name].write(_fitting(sample[name], name, details))
+    def run(fill: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return what the engine leaves in buffers that hold `fill` before."""
         for _ in range(_CALLS):
             failure = None
             try:
+                for name, array in fill.items():
+                    taken[name].write(array)
                 compiled.run_by_name(known, given, taken)
                 results = {name: _read(taken[name], details) for name, details in outputs.items()}
             except RuntimeError as error:
@@ -192,7 +195,49 @@ def _call(
                 return results
         raise WorkerRefused(f"LiteRT's GPU delegate did not wait for its shaders to be compiled, {_CALLS} times")
 
+    def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        for name, details in inputs.items():
+            given[name].write(_fitting(sample[name], name, details))
+        return _computed(run, outputs)
+
     return call
+
+
+def _computed(
+    run: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]], outputs: Mapping[str, TensorDetails]
+) -> dict[str, np.ndarray]:
+    """Return what `run` computes; WorkerRefused where it leaves an output as it was filled before.
+
+    A buffer outlives a call, so a failure that nothing tells would repeat the answer to the sample before. One that holds its fill after a call
+    either was not written, or the answer is the same by chance; with another fill only the former holds it again.
+    """
+    first, second = ({name: _filled(details, place) for name, details in outputs.items()} for place in (0, 1))
+    results = run(first)
+    if _unwritten(results, first):
+        same = _unwritten(run(second), second)
+        if same:
+            raise WorkerRefused(
+                f"LiteRT's GPU delegate computed nothing for {', '.join(map(repr, same))}, and said that all is well",
+                _ANOTHER,
+            )
+    return results
+
+
+def _filled(details: TensorDetails, place: int) -> np.ndarray:
+    """Return an array for an output before a call, in the first or the second of two values: NaN or 0, or the ends of a type without NaN."""
+    asked = np.dtype(details["dtype"])
+    if asked.kind == "b":
+        value: float = bool(place)
+    elif asked.kind in "iu":
+        value = (np.iinfo(asked).max, np.iinfo(asked).min)[place]
+    else:
+        value = (np.nan, 0.0)[place]
+    return np.full(tuple(map(int, details["shape"])), value, asked)
+
+
+def _unwritten(results: Mapping[str, np.ndarray], fill: Mapping[str, np.ndarray]) -> list[str]:
+    """Return the names of outputs that hold what was there before."""
+    return [name for name, found in results.items() if found.size and np.array_equal(found, fill[name], equal_nan=True)]
 
 
 def _require_valid(said: Sequence[str]) -> None:

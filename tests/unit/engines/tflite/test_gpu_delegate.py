@@ -68,6 +68,16 @@ def test_an_error_of_webgpu_is_an_error(kind):
     _require_valid(["E0000 00:00:1796123173.963563   25685 model_builder.cc:2666] {", "INFO: all is well"])
 
 
+class _Buffer:
+    """Memory that keeps what was written last."""
+
+    def write(self, array):
+        self.content = array.copy()
+
+    def read(self, count, dtype):
+        return self.content.reshape(-1)[:count].astype(dtype)
+
+
 class _Compiled:
     """A compiled model that gives up waiting so many times, as the engine does while shaders are compiled."""
 
@@ -81,10 +91,12 @@ class _Compiled:
         return SimpleNamespace(write=lambda array: None)
 
     def create_output_buffer_by_name(self, *_):
-        return SimpleNamespace(read=lambda count, dtype: np.full(count, self.calls, dtype))
+        return _Buffer()
 
-    def run_by_name(self, *_):
+    def run_by_name(self, _, _given, taken):
         self.calls += 1
+        for buffer in taken.values():
+            buffer.write(np.full(2, self.calls, np.int8))
         if self.calls <= self.late:
             sys.stdout.write(
                 "E0000 1 delegate_webgpu.cc:546] DEADLINE_EXCEEDED: ERROR: [delegate_kernel_litert.cc:613]\n"
@@ -122,6 +134,53 @@ def test_it_is_not_waited_for_ever(capsys):
         call({"x": np.zeros((1, 2), np.int8)})
 
 
+class _Silent(_Compiled):
+    """A compiled model that computes once, `value`, and from then on writes nothing and says that all is well."""
+
+    def __init__(self, value, *, once: bool) -> None:
+        super().__init__(0, raises=False)
+        self.value, self.once = value, once
+
+    def run_by_name(self, _, _given, taken):
+        self.calls += 1
+        if self.calls == 1 or not self.once:
+            for buffer in taken.values():
+                buffer.write(self.value)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int8, np.uint8, np.int64, np.bool_])
+def test_a_call_that_computes_nothing_never_repeats_the_sample_before(capsys, dtype):
+    """The engine's output buffers outlive a call."""
+    compiled = _Silent(np.array([[0, 1]], dtype), once=True)
+    call = _call(compiled, None, {"x": DETAILS}, {"y": {**DETAILS, "dtype": dtype}}, _Log(capsys))
+    sample = {"x": np.zeros((1, 2), np.int8)}
+
+    assert call(sample)["y"].tolist() == [[0, 1]]
+    with pytest.raises(WorkerRefused, match="computed nothing for 'y', and said that all is well"):
+        call(sample)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "answer"),
+    [
+        (np.float32, [[np.nan, np.nan]]),
+        (np.float32, [[0.0, 0.0]]),
+        (np.int8, [[127, 127]]),
+        (np.int8, [[-128, -128]]),
+        (np.bool_, [[False, False]]),
+        (np.bool_, [[True, True]]),
+    ],
+)
+def test_an_answer_that_looks_like_an_empty_buffer_is_an_answer(capsys, dtype, answer):
+    """It is the same however the buffer was filled."""
+    compiled = _Silent(np.array(answer, dtype), once=False)
+    call = _call(compiled, None, {"x": DETAILS}, {"y": {**DETAILS, "dtype": dtype}}, _Log(capsys))
+
+    found = [call({"x": np.zeros((1, 2), np.int8)})["y"] for _ in range(2)]
+
+    np.testing.assert_array_equal(found, [answer, answer])
+
+
 READS = """
 import os, sys
 from toolkit.engines.engine_log import EngineLog
@@ -129,14 +188,16 @@ os.write(2, b"before\\n")
 log = EngineLog()
 os.write(2, b"one\\ntwo \\xff\\n")
 first = log.new_lines()
-os.write(2, b"three\\n")
-sys.stdout.write(repr([first, log.new_lines(), log.new_lines()]))
+os.write(2, b"three\\nE0 environment.cc:1] Valid")
+cut = log.new_lines()
+os.write(2, b"ation error: x\\n")
+sys.stdout.write(repr([first, cut, log.new_lines(), log.new_lines()]))
 """
 
 
 @pytest.mark.parametrize("into", ["file", "pipe"])
 def test_what_an_engine_prints_is_read_once(tmp_path, into):
-    """A job's log is a file, which keeps what is printed; a terminal or a pipe is replaced."""
+    """A job's log is a file, which keeps what is printed; a terminal or a pipe is replaced. A line that was cut is read again, whole."""
     with open(tmp_path / "log", "ab") as log:
         ended = subprocess.run(
             [sys.executable, "-c", READS],
@@ -146,6 +207,7 @@ def test_what_an_engine_prints_is_read_once(tmp_path, into):
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
 
-    assert ended.stdout.decode() == repr([["one", "two \ufffd"], ["three"], []])
+    cut, whole = "E0 environment.cc:1] Valid", "E0 environment.cc:1] Validation error: x"
+    assert ended.stdout.decode() == repr([["one", "two \ufffd"], ["three", cut], [whole], []])
     if into == "file":
-        assert (tmp_path / "log").read_bytes() == b"before\none\ntwo \xff\nthree\n"
+        assert (tmp_path / "log").read_bytes() == b"before\none\ntwo \xff\nthree\n" + whole.encode() + b"\n"
