@@ -82,7 +82,8 @@ def test_every_verb_that_starts_workers_is_among_these():
     from toolkit import verbs
     from toolkit.experiments import sweep
 
-    files = [*Path(verbs.__file__).parent.glob("*.py"), Path(sweep.__file__)]
+    files = {*Path(verbs.__file__).parent.glob("*.py"), Path(sweep.__file__)}
+    files -= {Path(verbs.__file__).with_name("probe.py")}  # loads no model but those that the toolkit writes itself
     uses = [line for file in files for line in file.read_text().splitlines() if "executing(" in line]
     assert len(uses) == len(VERBS)
     assert not [line for line in uses if "executing(executor, original" not in line and "Original(artifact" not in line]

@@ -25,6 +25,7 @@ from toolkit.environments.interpreters import Interpreter, identify, installed
 from toolkit.environments.made_once import Making, make_once, read_marker
 from toolkit.environments.remembered import recall, remember
 from toolkit.environments.requirements import HERE, Requirement, _read_line, read_requirements
+from toolkit.environments.status import Status
 from toolkit.errors import EnvironmentUnavailable, RequestError, UnknownName
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.local_executor import LocalExecutor
@@ -981,6 +982,7 @@ def test_setup_makes_what_is_named_and_reports_it(settings, bare, fake_uv, monke
     fake_uv()
     made = []
     monkeypatch.setattr(qemu, "SETUP", (made.append, made.append))
+    monkeypatch.setattr(qemu, "status", lambda settings: Status("launcher", "qemu", bool(made), "an emulator"))
 
     states = launchers.setup(["qemu", "litert"], settings)
 
