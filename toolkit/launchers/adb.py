@@ -4,8 +4,10 @@ Options:
     binary      benchmark_model of TensorFlow Lite for the phone's processor, a file on this machine; it has no default
     serial      the phone's serial number, as `adb devices` shows it; needed where several are connected
     folder      a folder on the phone that adb's shell may write to and start programs in
-    adb         the client; by default the one on PATH, else Debian's own, which `setup adb` fetches
     delegate    "cpu" (with XNNPACK, as in an app), or "gpu", which has to take the whole model
+
+The client is the one that EDGE_TOOLKIT_ADB names, else the one on the PATH, else Debian's own, which `setup adb` fetches. It is no option, because a
+profile may be a stranger's.
 
 The worker runs on this machine and reads the model's signature; numbers are computed on the phone. The program is left there, all else is removed.
 Android's emulator is refused: its processor and its times are this machine's.
@@ -15,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ from toolkit.launchers import Launch
 from toolkit.launchers.android.client import find_client, make_client
 from toolkit.settings import Settings
 from toolkit.settings.environment_variables import by_adb
-from toolkit.wire.android.adb import HOW_TO_GET_IT, Adb, AdbError, Phone, choose
+from toolkit.wire.android.adb import HOW_TO_GET_IT, NAMED, Adb, AdbError, Phone, choose
 from toolkit.wire.android.benchmark_model import DELEGATES, HEADER_BYTES, NEEDED, abis_of
 from toolkit.wire.android.connection import VARIABLE, Connection
 from toolkit.wire.request import sha256
@@ -52,7 +53,7 @@ RUNTIMES = ("litert_binary",)
 UNTESTED = "this launcher was never tested on hardware"
 _ENVIRONMENT = "litert"
 _FOLDER = "/data/local/tmp"
-_NAMES = ("binary", "serial", "folder", "adb", "delegate")
+_NAMES = ("binary", "serial", "folder", "delegate")
 _ABIS = {"arm64-v8a": "aarch64", "armeabi-v7a": "armv7l", "armeabi": "armv7l", "x86_64": "x86_64", "x86": "i686"}
 _EMULATORS = (
     "ranchu",
@@ -70,7 +71,6 @@ class Options:
     abis: tuple[str, ...] | None
     serial: str | None
     folder: str
-    adb: str | None
     delegate: str
 
 
@@ -79,7 +79,7 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
     if split_name(environment)[0] != _ENVIRONMENT:
         raise UnknownName("environment on launcher adb", split_name(environment)[0], (_ENVIRONMENT,))
     asked = _read(options)
-    adb = Adb(_client(asked.adb, settings), by_adb())
+    adb = Adb(_client(settings), by_adb())
     phone = choose(adb, asked.serial)
     try:
         properties = phone.properties()
@@ -112,8 +112,10 @@ def make_release(environment: str, settings: Settings) -> None:
 
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:
     """Return whether the client and the worker's environment are there; whether a phone is connected shows when one is needed."""
-    adb = options.get("adb")
-    there = find_client(settings) if adb is None else shutil.which(str(adb))
+    try:
+        there = find_client(settings)
+    except EnvironmentUnavailable:
+        return False
     return there is not None and environments.find(environment, settings=settings) is not None
 
 
@@ -129,21 +131,23 @@ def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
 
 def status(settings: Settings) -> Status:
     """Return the line for `doctor`. It does not ask for phones: that would start adb's server."""
-    found = find_client(settings)
     about = f"Android phones; {UNTESTED}"
+    try:
+        found = find_client(settings)
+    except EnvironmentUnavailable as error:
+        return Status("launcher", "adb", False, about, None, error.problem, error.hint)
     if found is None:
         return Status("launcher", "adb", False, about, None, "no program adb on PATH", "edge-toolkit setup adb")
     return Status("launcher", "adb", True, about, found)
 
 
-def _client(asked: str | None, settings: Settings) -> str:
-    """Return the client at the path `asked`, else the one on the PATH, else one that is made now; TargetUnavailable where there is none."""
-    found = shutil.which(os.path.expanduser(asked)) if asked is not None else None
-    if asked is not None and found is None:
-        raise TargetUnavailable(f"launcher adb: no program {asked} there, or it is not executable", HOW_TO_GET_IT)
+def _client(settings: Settings) -> str:
+    """Return the client that is there, else one that is made now; TargetUnavailable where there is none."""
     try:
-        return os.path.abspath(found or make_client(settings))
+        return os.path.abspath(make_client(settings))
     except EnvironmentUnavailable as error:
+        if os.environ.get(NAMED):
+            raise TargetUnavailable(printable.together("launcher adb: ", error.problem), error.hint) from error
         raise TargetUnavailable(
             printable.together("launcher adb: no program adb on PATH; ", error.problem),
             printable.together(f"{HOW_TO_GET_IT}; or ", error.hint or ""),
@@ -156,17 +160,19 @@ def _files_of(client: str) -> tuple[str, ...]:
     return (client, real, str(Path(real).parent / "root")) if (Path(real).parent / MARKER).is_file() else (client, real)
 
 
-def _read(options: Mapping[str, object]) -> Options:
-    """Return the options, checked; one RequestError with all mistakes."""
+def require_options(options: Mapping[str, object]) -> None:
+    """Raise one RequestError with all mistakes in the options; no file is opened, and no phone is asked."""
     mistakes: list[RequestError] = []
     for name, value in options.items():
         with gathering(mistakes):
             _require_text(name, value)
-    text = {name: value for name, value in options.items() if isinstance(value, str)}
-    digest, abis = "", None
-    with gathering(mistakes):
-        digest, abis = _program(text.get("binary"))
-    delegate, folder = text.get("delegate", "cpu"), text.get("folder", _FOLDER).rstrip("/")
+    if "binary" not in options:
+        mistakes.append(
+            RequestError(
+                "launcher adb: option 'binary': missing; it names benchmark_model for the phone's processor", NEEDED
+            )
+        )
+    delegate, folder = _delegate_of(options), _folder_of(options)
     if delegate not in DELEGATES:
         mistakes.append(
             RequestError(f"launcher adb: delegate {delegate!r}: unknown; {suggestion(delegate, DELEGATES)}")
@@ -175,23 +181,53 @@ def _read(options: Mapping[str, object]) -> Options:
         mistakes.append(RequestError(f"launcher adb: folder {folder!r}: expected an absolute path on the phone"))
     if mistakes:
         raise all_at_once(mistakes)
-    binary = Path(os.path.expanduser(text["binary"])).absolute()
-    return Options(binary, digest, abis, text.get("serial"), folder, text.get("adb"), delegate)
+
+
+def _delegate_of(options: Mapping[str, object]) -> str:
+    return str(options.get("delegate", "cpu"))
+
+
+def _folder_of(options: Mapping[str, object]) -> str:
+    return str(options.get("folder", _FOLDER)).rstrip("/")
+
+
+def _read(options: Mapping[str, object]) -> Options:
+    """Return the options, checked, and what the program is; one RequestError with all mistakes."""
+    given = options.get("binary")
+    mistakes: list[RequestError] = []
+    digest, abis = "", None
+    with gathering(mistakes):
+        require_options(options)
+    if isinstance(given, str) and given:
+        with gathering(mistakes):
+            digest, abis = _program(given)
+    if mistakes:
+        raise all_at_once(mistakes)
+    serial = options.get("serial")
+    return Options(
+        Path(os.path.expanduser(str(given))).absolute(),
+        digest,
+        abis,
+        None if serial is None else str(serial),
+        _folder_of(options),
+        _delegate_of(options),
+    )
 
 
 def _require_text(name: str, value: object) -> None:
+    if name == "adb":
+        raise RequestError(
+            "launcher adb: option 'adb': refused; a profile, which may be a stranger's, names no program of this machine to start",
+            f"name your client with the variable: {NAMED}=/path/to/adb",
+        )
     if name not in _NAMES:
         raise RequestError(f"launcher adb: option {name!r}: unknown; {suggestion(name, _NAMES)}")
     if not isinstance(value, str) or not value:
         raise RequestError(f"launcher adb: option {name!r}: {value!r}; expected a text")
 
 
-def _program(given: str | None) -> tuple[str, tuple[str, ...] | None]:
-    """Return the SHA-256 of the program and the ABIs that it serves; RequestError where none is given, or the file is none."""
-    if given is None:
-        raise RequestError(
-            "launcher adb: option 'binary': missing; it names benchmark_model for the phone's processor", NEEDED
-        )
+def _program(given: str) -> tuple[str, tuple[str, ...] | None]:
+    """Return the SHA-256 of the program and the ABIs that it serves; RequestError where the file is none."""
     path = Path(os.path.expanduser(given)).absolute()
     try:
         with open_plain(path) as file:

@@ -29,7 +29,19 @@ from toolkit.launchers.emulation.machines import MACHINES
 from toolkit.launchers.emulation.processors import PROCESSORS
 from toolkit.settings import Settings
 
-__all__ = ["EMULATED", "HOST", "SETUP", "TIMED", "features", "make_release", "means", "prepare", "ready", "status"]
+__all__ = [
+    "EMULATED",
+    "HOST",
+    "SETUP",
+    "TIMED",
+    "features",
+    "make_release",
+    "means",
+    "prepare",
+    "ready",
+    "require_options",
+    "status",
+]
 
 HOST = False
 EMULATED = True
@@ -135,27 +147,31 @@ def status(settings: Settings) -> Status:
     return packages.status(settings)
 
 
-def _cpu(environment: str, options: Mapping[str, object]) -> str:
-    """Return the requested core; RequestError if it is missing or unknown, for another option, or for an environment that cannot run on it."""
+def require_options(options: Mapping[str, object]) -> None:
+    """Raise RequestError, with all mistakes, for a core that is missing or unknown, and for other options."""
     cores = (*PROCESSORS, *x86.PROCESSORS)
+    wrong = [f"option {option!r}: unknown; {suggestion(option, ['cpu'])}" for option in options if option != "cpu"]
     cpu = options.get("cpu")
-    for option in options:
-        if option != "cpu":
-            raise RequestError(f"launcher qemu: option {option!r}: unknown; {suggestion(option, ['cpu'])}")
     if cpu is None:
-        raise RequestError(
-            f"launcher qemu: option 'cpu': missing; it names the core to emulate; {suggestion('', cores)}"
+        wrong.append(f"option 'cpu': missing; it names the core to emulate; {suggestion('', cores)}")
+    elif cpu == "max":
+        wrong.append(
+            f"cpu 'max': no board has it, and QEMU 7.2 computes its int8 instructions wrongly; {suggestion('', cores)}"
         )
-    if cpu == "max":
-        raise RequestError(
-            f"launcher qemu: cpu 'max': no board has it, and QEMU 7.2 computes its int8 instructions wrongly; {suggestion('', cores)}"
-        )
-    if cpu not in cores:
-        raise RequestError(f"launcher qemu: cpu {cpu!r}: unknown; {suggestion(str(cpu), cores)}")
-    machine = x86.MACHINE if cpu in x86.PROCESSORS else PROCESSORS[str(cpu)].machine
+    elif cpu not in cores:
+        wrong.append(f"cpu {cpu!r}: unknown; {suggestion(str(cpu), cores)}")
+    if wrong:
+        raise RequestError(printable.lines(printable.line(f"launcher qemu: {each}") for each in wrong))
+
+
+def _cpu(environment: str, options: Mapping[str, object]) -> str:
+    """Return the requested core; RequestError for wrong options, UnknownName for an environment that cannot run on it."""
+    require_options(options)
+    cpu = str(options["cpu"])
+    machine = x86.MACHINE if cpu in x86.PROCESSORS else PROCESSORS[cpu].machine
     if (base := split_name(environment)[0]) not in packages.able(machine):
         raise UnknownName(f"environment for {machine} on launcher qemu", base, packages.able(machine))
-    return str(cpu)
+    return cpu
 
 
 def _about(engine: str, machine: str, qemu: Emulator, cpu: str) -> dict[str, str]:

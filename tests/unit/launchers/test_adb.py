@@ -74,7 +74,8 @@ def prepare(settings, binary, client, monkeypatch):
     monkeypatch.setattr(environments, "resolve", lambda name, settings: made)
 
     def call(phones=ONE, properties=PIXEL, environment="litert", **options):
-        given = {"binary": str(binary), "adb": client(phones, properties), **options}
+        monkeypatch.setenv("EDGE_TOOLKIT_ADB", client(phones, properties))
+        given = {"binary": str(binary), **options}
         return launchers.prepare("adb", environment, given, settings)
 
     return call
@@ -161,7 +162,8 @@ def test_a_program_for_the_phones_second_processor_runs_as_that(prepare, binary)
 @pytest.mark.parametrize(
     ("phones", "options", "says", "helps"),
     [
-        ({}, {}, "no phone is connected", "plug one in"),
+        ({}, {}, "no phone is connected", "plug it in"),
+        ({}, {"serial": "A1"}, "no phone 'A1' is connected; there are: none", "plug it in, with USB debugging"),
         (
             ONE | {"emulator-5554": "device"},
             {},
@@ -234,13 +236,37 @@ def test_another_program_runs_anew(prepare, binary):
 def test_without_a_client_the_message_says_how_to_get_one(settings, binary, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
 
-    for options in ({}, {"adb": "/no/such/adb"}):
-        with pytest.raises(TargetUnavailable, match="launcher adb: no program") as caught:
-            launchers.prepare("adb", "litert", {"binary": str(binary), **options}, settings)
-        assert "apt install adb" in caught.value.hint
+    with pytest.raises(TargetUnavailable, match="launcher adb: no program") as caught:
+        launchers.prepare("adb", "litert", {"binary": str(binary)}, settings)
+    assert "apt install adb" in caught.value.hint
     assert not adb.status(settings).ready
     assert adb.status(settings).fix == "edge-toolkit setup adb"
     assert not settings.home.exists()
+
+
+def test_a_variable_that_names_no_client_is_told_by_its_name(settings, binary, monkeypatch):
+    """The client on the PATH is not taken in its place."""
+    monkeypatch.setenv("EDGE_TOOLKIT_ADB", "/no/such/adb")
+    says = "EDGE_TOOLKIT_ADB='/no/such/adb': no such program"
+
+    with pytest.raises(TargetUnavailable, match=f"launcher adb: {says}"):
+        launchers.prepare("adb", "litert", {"binary": str(binary)}, settings)
+    assert not adb.ready("litert", {"binary": str(binary)}, settings)
+    assert adb.status(settings).problem == says
+
+
+def test_a_profile_starts_no_program_of_this_machine(settings, binary, tmp_path):
+    """A profile may be a stranger's; the message has the user's own way to name a client."""
+    begun = tmp_path / "begun"
+    (tmp_path / "evil").write_text(f"#!/bin/sh\ntouch {begun}\n")
+    (tmp_path / "evil").chmod(0o755)
+    options = {"binary": str(binary), "adb": str(tmp_path / "evil")}
+
+    for ask in (launchers.require_options, lambda name, given: launchers.prepare(name, "litert", given, settings)):
+        with pytest.raises(RequestError, match="launcher adb: option 'adb': refused") as caught:
+            ask("adb", options)
+        assert "EDGE_TOOLKIT_ADB=" in caught.value.hint
+    assert not begun.exists()
 
 
 def test_only_the_runtime_that_runs_on_a_phone_is_started_there(tmp_path):

@@ -425,7 +425,9 @@ def test_a_list_of_schemes_is_replaced_as_a_whole(write):
 
 def test_what_a_profile_says_of_itself_is_not_inherited(write):
     """A base that is abstract has heirs that are not, and no board is described by another's words."""
-    path = write('name = "mine"\nextends = "base-raspberry-pi"\nhardware = "h"\n')
+    path = write(
+        'name = "mine"\nextends = "base-raspberry-pi"\nhardware = "h"\n[runtime]\noptions = { cpu = "cortex-a72" }\n'
+    )
 
     assert mistakes(path) == ["mine.toml: about: missing"]
 

@@ -1,8 +1,12 @@
-"""The `adb` client: the one on the PATH (Android's SDK Platform-Tools), else Debian's own, 1 MB, which is fetched once."""
+"""The `adb` client: the one on the PATH (Android's SDK Platform-Tools), else Debian's own, 1 MB, which is fetched once.
+
+EDGE_TOOLKIT_ADB=PROGRAM    a client in place of both
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +14,7 @@ from toolkit.environments.made_once import Making, Marker, make_once, read_marke
 from toolkit.errors import EnvironmentUnavailable
 from toolkit.launchers.emulation import debian
 from toolkit.settings import Settings
+from toolkit.wire.android.adb import NAMED
 
 __all__ = ["find_client", "make_client"]
 
@@ -28,7 +33,16 @@ done
 
 
 def find_client(settings: Settings) -> Path | None:
-    """Return the client on the PATH, else the one that was made, else None; makes nothing."""
+    """Return the client that the variable names, else the one on the PATH, else the one that was made, else None; makes nothing.
+
+    EnvironmentUnavailable where the variable names what is no program.
+    """
+    named = os.environ.get(NAMED)
+    if named:
+        found = shutil.which(os.path.expanduser(named))
+        if found is None:
+            raise EnvironmentUnavailable(f"{NAMED}={named!r}: no such program", "name a client of Android's adb")
+        return Path(found).absolute()
     installed = shutil.which("adb")
     if installed is not None:
         return Path(installed)

@@ -13,11 +13,17 @@ from dataclasses import dataclass
 
 from toolkit.errors import TargetUnavailable, suggestion
 
-HOW_TO_GET_IT = "install Android's SDK Platform-Tools (Debian and Ubuntu: apt install adb), or name it with: options = { adb = 'PATH' }"
+NAMED = "EDGE_TOOLKIT_ADB"
+"""The variable that names a client in place of the one on the PATH: no profile does, because the program is started with the user's rights."""
+
+HOW_TO_GET_IT = (
+    f"install Android's SDK Platform-Tools (Debian and Ubuntu: apt install adb), or name one: {NAMED}=/path/to/adb"
+)
 
 _TIMEOUT_S = 60.0  # of a command that moves no file and runs no model
 _FILES_S = 600.0
 _RETURN_S = 30.0  # how long a phone that was lost may take to come back
+_PLUG_IN = "plug it in, with USB debugging switched on; `adb devices` has to show it"
 _PROPERTY = re.compile(r"^\[([^\]]+)\]: \[(.*)\]$", re.MULTILINE)
 _STRANGE = re.compile(r"[^\w .,:/()+-]", re.ASCII)
 _MOST_CHARACTERS = 80
@@ -138,13 +144,12 @@ def choose(adb: Adb, serial: str | None) -> Phone:
                 f"launcher adb: several phones, and none is named; there are: {listed}", "options = { serial = '...' }"
             )
         if not seen:
-            raise TargetUnavailable(
-                "launcher adb: no phone is connected", "plug one in, with USB debugging switched on"
-            )
+            raise TargetUnavailable("launcher adb: no phone is connected", _PLUG_IN)
         serial = next(iter(seen))
     if serial not in seen:
         raise TargetUnavailable(
-            f"launcher adb: no phone {serial!r} is connected; there are: {listed}", suggestion(serial, seen)
+            f"launcher adb: no phone {serial!r} is connected; there are: {listed}",
+            suggestion(serial, seen) if seen else _PLUG_IN,
         )
     state = seen[serial]
     if state != "device":
