@@ -40,6 +40,7 @@ class WeightLimits(config.ConfigModel):
     table_clipped: Limit
     scaled_clipped: Limit
     scaled_noise_db: Limit
+    scaled_evenly_db: Limit
     weights_db: Limit
     int4_db: Limit
     float16_db: Limit
@@ -71,6 +72,7 @@ class Weights(config.ConfigModel):
     table_clipped: Limit | None = None
     scaled_clipped: Limit | None = None
     scaled_noise_db: Limit | None = None
+    scaled_evenly_db: Limit | None = None
     weights_db: Limit | None = None
     int4_db: Limit | None = None
     float16_db: Limit | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,8 +14,9 @@ from toolkit.engines.tflite.constants import Values
 from toolkit.engines.tflite.graphs import ComputingOperator, operators_of
 from toolkit.weights.attributes import ACTIVATION, is_how, numbers_apart, options_apart
 from toolkit.weights.deviation import ConstantDeviation, deviation
-from toolkit.weights.factors import cost, moments_of, with_factors
-from toolkit.weights.mishaps import FACTOR, FACTORS, mishap
+from toolkit.weights.factors import cost, in_units_of_original, moments_of, with_factors
+from toolkit.weights.folding import explained_by
+from toolkit.weights.mishaps import mishap
 from toolkit.weights.pairing import ConstantPlace, Pair, Pairs, paired, values_of
 from toolkit.weights.rows import (
     AccountResult,
@@ -30,7 +31,6 @@ from toolkit.wire.request import Request
 _LOOKED_INTO = 40  # the most constants that get an explanation, the ones that are off most
 _OFF = 1e-4  # a share of a constant's size: a larger error is explained
 _ROUNDED = 0.55  # of a step: likewise
-_FUSE = ("MUL", "ADD", "SUB", "DIV")  # what a converter may fold into weights and biases, or leave
 _NAMED = 20
 # Operators that only rearrange numbers: a missing one does not explain an extra operator that computes.
 _LAYS_OUT = (
@@ -41,10 +41,14 @@ _NEUTRAL = {"MUL": 1.0, "DIV": 1.0, "ADD": 0.0, "SUB": 0.0}  # the constant with
 
 @dataclass(slots=True)
 class _Measured:
-    """The results of the pairs: compared constants, those whose operator is only fused differently, options that differ, unreadable constants."""
+    """The results of the pairs: compared constants, those whose operator is only fused differently, options that differ, unreadable constants.
+
+    `folded` has the ids of the operators that only the artifact has, and that the `fused` ones were folded with.
+    """
 
     rows: list[ConstantRow] = field(default_factory=list)
     fused: list[ConstantRow] = field(default_factory=list)
+    folded: set[int] = field(default_factory=set)
     attributes: list[AttributeRow] = field(default_factory=list)
     unread: list[UnmatchedConstant] = field(default_factory=list)
 
@@ -90,22 +94,22 @@ def accounted(
             "added": _counted(pairs.added),
             "missing": _counted(pairs.missing),
         },
-        "computed_besides": [] if fused or found.unread else _computed_besides(pairs),
+        "computed_besides": [] if found.unread else _computed_besides(pairs, found.folded),
         "attributes": [*found.attributes, *_told_otherwise(pairs, ours)],
     }
 
 
-def _computed_besides(pairs: Pairs) -> list[UnmatchedConstant]:
+def _computed_besides(pairs: Pairs, folded: Collection[int]) -> list[UnmatchedConstant]:
     """Return the real constants of operators that only the artifact has, if nothing left of the original could correspond to them.
 
-    An operator that is fused, folded or expressed differently leaves something on the other side: an operator that computes, or a constant that has
-    no counterpart or is off.
+    An operator that is fused or expressed differently leaves something on the other side: an operator that computes, or a constant that has no
+    counterpart. Those in `folded`, by their ids, were found to be part of an operator of the original.
     """
     if any(place.role != "whole" for place in pairs.theirs) or any(
         each.name not in _LAYS_OUT for each in pairs.missing
     ):
         return []
-    added = {id(each) for each in pairs.added}
+    added = {id(each) for each in pairs.added}.difference(folded)
     return [
         _about(place)
         for place in pairs.ours
@@ -165,15 +169,16 @@ def _measured(pairs: Pairs, moments: Mapping[str, np.ndarray]) -> _Measured:
         row = _row(pair, place, apart_by)
         if place.factors is not None and pair.theirs is not None:
             row["factors"] = cost(held, wanted, place.factors, moments.get(pair.theirs.of.tensor))
+            row["sqnr_db"] = in_units_of_original(held, wanted, place.factors)
         found.rows.append(row)
         if _is_off(apart_by, row):
             looked.append((apart_by.error, row, pair))
-    fused = [
-        id(row)
-        for _, row, pair in sorted(looked, key=lambda each: -each[0])[:_LOOKED_INTO]
-        if _look_into(row, pair, pairs)
-    ]
-    found.fused = [row for row in found.rows if id(row) in fused]
+    for _, row, pair in sorted(looked, key=lambda each: -each[0])[:_LOOKED_INTO]:
+        folded = _look_into(row, pair, pairs)
+        if folded is not None:
+            found.fused.append(row)
+            found.folded |= {id(each) for each in folded}
+    fused = {id(row) for row in found.fused}
     found.rows = [row for row in found.rows if id(row) not in fused]
     return found
 
@@ -186,13 +191,13 @@ def _is_off(found: ConstantDeviation, row: ConstantRow) -> bool:
     return not found.error <= _OFF or (of_steps and found.steps is not None and not found.steps <= _ROUNDED)
 
 
-def _look_into(row: ConstantRow, pair: Pair, pairs: Pairs) -> bool:
-    """Write into a row what happened to its constant; return whether its operator was only fused differently."""
+def _look_into(row: ConstantRow, pair: Pair, pairs: Pairs) -> list[ComputingOperator] | None:
+    """Write into a row what happened to its constant; return as `explained_by` whether its operator was only fused differently."""
     place = pair.ours or pair.theirs
     assert place is not None
     if pair.ours is None or pair.theirs is None:
         row["what"] = "is left out" if pair.ours is None else "is added: the original has none"
-        return False
+        return explained_by(pair, pairs)
     held, wanted = values_of(pair)
     same = [each.theirs for each in pairs.pairs if each is not pair and each.theirs is not None]
 
@@ -202,21 +207,14 @@ def _look_into(row: ConstantRow, pair: Pair, pairs: Pairs) -> bool:
                 with contextlib.suppress(ValueError):  # of an encoding that is not read
                     yield each.constant.name, each.values().real
 
-    what = mishap(held, wanted, place.axis, others)
-    row["what"] = what
+    row["what"] = mishap(held, wanted, place.axis, others)
     row["values_off"] = _count_off(held, wanted)
-    by_factor = what.startswith((FACTOR, FACTORS)) or place.role in ("bias", "scalar", "vector")
-    return by_factor and (_beside(pair.ours.of, pairs.added) or _beside(pair.theirs.of, pairs.missing))
+    return explained_by(pair, pairs)
 
 
 def _count_off(held: Values, wanted: np.ndarray) -> int:
     limit = np.maximum(np.broadcast_to(held.step, wanted.shape), np.abs(wanted) * _OFF)
     return int((~(np.abs(held.real - wanted) <= limit)).sum())
-
-
-def _beside(operator: ComputingOperator, left: Sequence[ComputingOperator]) -> bool:
-    """Return whether an operator without a counterpart, which could be folded into this one, stands next to it."""
-    return _touch(operator, [each for each in left if each.name in _FUSE and each.constants])
 
 
 def _touch(operator: ComputingOperator, left: Sequence[ComputingOperator]) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.findings import Finding, Severity
-from toolkit.weights.limits_kept import JudgedConstant, accepted_because, names_of
+from toolkit.weights.limits_kept import JudgedConstant, accepted_because, least_decibels, names_of
 from toolkit.weights.rows import (
     AccountResult,
     AttributeRow,
@@ -73,24 +73,27 @@ def computed_besides(besides: Sequence[UnmatchedConstant], weights: Weights, sta
         )
 
 
-def unknown_factors(constants: Sequence[ConstantRow], most_clipped: Limit) -> Iterator[Finding]:
+def unknown_factors(constants: Sequence[ConstantRow], limits: Mapping[str, Limit]) -> Iterator[Finding]:
     """Yield the finding on matrices whose factors cost more than a few values, if it is not known what meets them: the verdict stays open."""
-    rows = [
-        row for row in constants if (of := row["factors"]) and of["noise_db"] is None and _costs(row, of, most_clipped)
-    ]
+    rows = [row for row in constants if (of := row["factors"]) and of["noise_db"] is None and _costs(row, of, limits)]
     if rows:
         lost = sum(row["factors"]["lost"] for row in rows if row["factors"])
+        decibels = [float(row["sqnr_db"]) for row in rows]
+        added = [float(row["factors"]["evenly_db"]) for row in rows if row["factors"]]
         message = (
-            f"the factors in front of {_names(rows)} leave next to nothing of {lost} columns, or cut off more than {most_clipped.limit:.0%} of the "
-            "values: harmless if next to nothing meets these, which is not known without a calibration set"
+            f"the factors in front of {_names(rows)} leave next to nothing of {lost} columns, and {min(decibels):.3g} dB of a matrix, "
+            f"up to {max(added):.3g} dB less than without factors, or cut off more than {limits['scaled_clipped'].limit:.0%} of the values: "
+            "harmless if next to nothing meets what is lost, which is not known: there is no calibration set, or all of it is zero there"
         )
         fix = "give the set that the file was made with: --calibration SET"
         names = names_reported([row["tensor"] for row in rows])
         yield Finding("factors-unknown", "inconclusive", message, fix=fix, names=names)
 
 
-def _costs(row: ConstantRow, of: FactorsRow, most_clipped: Limit) -> bool:
-    return of["lost"] > 0 or not float(row["clipped"] or 0) <= most_clipped.limit
+def _costs(row: ConstantRow, of: FactorsRow, limits: Mapping[str, Limit]) -> bool:
+    many_clipped = not float(row["clipped"] or 0) <= limits["scaled_clipped"].limit
+    noisy = not float(of["evenly_db"]) <= limits["scaled_evenly_db"].limit
+    return of["lost"] > 0 or many_clipped or noisy or not float(row["sqnr_db"]) >= least_decibels(row, limits)
 
 
 def left_over(found: AccountResult) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from toolkit.engines.tflite.constants import Values
 from toolkit.engines.tflite.graphs import ComputingOperator
 from toolkit.weights.alignment import aligned
 from toolkit.weights.attributes import ACTIVATION
-from toolkit.weights.rows import FactorsRow, plain_number
+from toolkit.weights.rows import FactorsRow, Number, plain_number
 
 _OF_MATRIX = "FULLY_CONNECTED"
 _MULTIPLIES = "MUL"
@@ -98,7 +98,8 @@ def cost(held: Values, wanted: np.ndarray, factors: np.ndarray, moments: np.ndar
 
     `moments` is the mean square of what meets each column, float64 (columns,), in squared real units, None where that is not known. The comparison is
     with a matrix without factors that is rounded to as many bits, by a scale for each row, or one scale where the artifact has one. A matrix of few
-    values may lie on its grid by chance; then what such rounding loses on average counts, a twelfth of a squared step for each value.
+    values may lie on its grid by chance; then what such rounding loses on average counts, a twelfth of a squared step for each value. Moments that
+    meet nothing but zeros show nothing: what meets the matrix is then not known either.
     """
     real = wanted * factors
     step = _usual_step(real, held)
@@ -106,14 +107,33 @@ def cost(held: Values, wanted: np.ndarray, factors: np.ndarray, moments: np.ndar
     plainly = np.square(np.round(real / step) * step - real).sum(axis=0)
     size = np.square(real).sum(axis=0)
     lost = int(((apart > _LOST**2 * size) & (plainly <= _LOST**2 * size)).sum())
-    if moments is None or moments.shape != factors.shape:
-        return {"lost": lost, "noise_db": None}
     rounded = real.any(axis=1, keepdims=True)  # a row of zeros loses nothing
     on_average = np.where(rounded, np.broadcast_to(step**2 / 12, real.shape), 0.0).sum(axis=0)
-    noise, usual = float(apart @ moments), max(float(plainly @ moments), float(on_average @ moments))
-    if noise == 0 or usual == 0:
-        return {"lost": lost, "noise_db": plain_number(-math.inf if noise == 0 else math.inf)}
-    return {"lost": lost, "noise_db": plain_number(10 * math.log10(noise / usual))}
+
+    def noise_db(by: np.ndarray) -> Number:
+        return plain_number(-_decibels(max(float(plainly @ by), float(on_average @ by)), float(apart @ by)))
+
+    evenly = noise_db(np.ones(factors.shape))
+    if moments is None or moments.shape != factors.shape or float(size @ moments) == 0:
+        return {"lost": lost, "evenly_db": evenly, "noise_db": None, "met_db": None}
+    met = plain_number(_decibels(float(size @ moments), float(apart @ moments)))
+    return {"lost": lost, "evenly_db": evenly, "noise_db": noise_db(moments), "met_db": met}
+
+
+def in_units_of_original(held: Values, wanted: np.ndarray, factors: np.ndarray) -> Number:
+    """Return the signal to noise of a matrix times its factors, in dB, as JSON. `wanted` is as in `cost`.
+
+    Divided by the factors, a column with a large factor has next to none of the signal, and its noise does not show.
+    """
+    real = wanted * factors
+    return plain_number(_decibels(float(np.square(real).sum()), float(np.square(held.real * factors - real).sum())))
+
+
+def _decibels(signal: float, noise: float) -> float:
+    """Return the ratio of two powers in dB: infinity without noise, minus infinity for noise alone."""
+    if noise == 0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal != 0 else -math.inf
 
 
 def _usual_step(real: np.ndarray, like: Values) -> np.ndarray:

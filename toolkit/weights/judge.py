@@ -113,7 +113,7 @@ def judge_account(found: AccountResult, weights: Weights, stage: str) -> Account
     findings = [
         *other_weights(wrong, len(rows), stage),
         *too_few_matched(found, limits["matched"], stage),
-        *unknown_factors(found["constants"], limits["scaled_clipped"]),
+        *unknown_factors(found["constants"], limits),
         *computed_besides(besides, weights, stage),
         *left_over(found),
         *acceptances(found, [*(names_of(row) for row, _ in off), *((row["tensor"],) for row in besides)], weights),

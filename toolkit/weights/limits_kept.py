@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from toolkit.weights.rows import ConstantRow
+from toolkit.weights.rows import ConstantRow, FactorsRow
 
 if TYPE_CHECKING:
     from toolkit.profiles.weight_limits import Limit, Weights
@@ -56,11 +56,23 @@ def _beyond_steps(
     on_purpose = clipped if row["factors"] is not None else 0.0  # what makes factors clips a few values
     if row["dtype"] != "float16" and not within + on_purpose >= limits["within"].limit:
         return f"{_percent(1 - within)} of its values are more than half a step off"
-    noise = None if row["factors"] is None else row["factors"]["noise_db"]
-    if noise is not None and not float(noise) <= limits["scaled_noise_db"].limit:
-        return f"its factors add {float(noise):.3g} dB to the noise of rounding without them, {limits['scaled_noise_db'].limit:g} at most"
-    least = limits[{"int4": "int4_db", "float16": "float16_db"}.get(row["dtype"], "weights_db")].limit
-    return None if float(row["sqnr_db"]) >= least else f"{float(row['sqnr_db']):.3g} dB, {least:g} at least"
+    least = least_decibels(row, limits)
+    if row["factors"] is None:
+        return None if float(row["sqnr_db"]) >= least else f"{float(row['sqnr_db']):.3g} dB, {least:g} at least"
+    return _beyond_noise(row["factors"], least, limits["scaled_noise_db"].limit)
+
+
+def least_decibels(row: ConstantRow, limits: Mapping[str, Limit]) -> float:
+    """Return the least signal to noise that a matrix of this dtype may have, in dB."""
+    return limits[{"int4": "int4_db", "float16": "float16_db"}.get(row["dtype"], "weights_db")].limit
+
+
+def _beyond_noise(factors: FactorsRow, least: float, most_added: float) -> str | None:
+    """Return as `limit_exceeded` for a matrix with factors. Where it is not known what meets it, `factors-unknown` tells."""
+    noise, met = factors["noise_db"], factors["met_db"]
+    if noise is not None and not float(noise) <= most_added:
+        return f"its factors add {float(noise):.3g} dB to the noise of rounding without them, {most_added:g} at most"
+    return None if met is None or float(met) >= least else f"{float(met):.3g} dB by what meets it, {least:g} at least"
 
 
 def _percent(share: float) -> str:

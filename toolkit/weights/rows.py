@@ -48,12 +48,15 @@ class FactorsRow(TypedDict):
     """What the factors of a matrix's columns cost.
 
     `noise_db` is the noise that rounding the matrix adds to its product over the calibration set, against that of rounding it without factors, in dB:
-    less than 0 where factors help. None where what meets the matrix is not known. `lost` counts the columns that have less than 6 dB, and would have
-    more without factors.
+    less than 0 where factors help. `met_db` is the signal to noise of that product, in dB, as if the inputs of the columns were independent. Both are
+    None where what meets the matrix is not known. `evenly_db` is `noise_db` as if the same met all columns. `lost` counts the columns that have less
+    than 6 dB, and would have more without factors.
     """
 
     lost: int
+    evenly_db: Number
     noise_db: Number | None
+    met_db: Number | None
 
 
 class _Compared(OperatorRow, DeviationRow):
@@ -71,9 +74,9 @@ class _Compared(OperatorRow, DeviationRow):
 class ConstantRow(_Compared, total=False):
     """A constant of the artifact beside its counterpart `original`.
 
-    `by` says how the two were paired. `factors` says what the factors of its columns cost, by which the counterpart is divided; None
-    where it has none. `what` says in words what happened to the constant; None where
-    it is right or was not examined. `values_off` counts its values beyond a step, if it was examined.
+    `by` says how the two were paired. `factors` says what the factors of its columns cost, by which the counterpart is divided; None where it has
+    none. With factors, `sqnr_db` is in the counterpart's units, and the other numbers are in those of what is stored. `what` says in words what
+    happened to the constant; None where it is right or was not examined. `values_off` counts its values beyond a step, if it was examined.
     """
 
     values_off: int

@@ -149,6 +149,48 @@ def test_whether_a_lost_column_matters_is_open_without_a_calibration_set():
     assert judged(scaled("one", MATRIX, "int8"), moments={}).findings == ()
 
 
+def coarse(factor):
+    """Return a file whose columns are all but one divided by a factor, which leaves each of them a few steps."""
+    factors = np.full(64, factor)
+    factors[0] = 1.0
+    return scaled("one", MATRIX, "int8", factors)
+
+
+@pytest.mark.parametrize("factor", [140.0, 200.0])
+def test_a_matrix_that_is_coarse_in_the_original_s_units_is_told(factor):
+    """Divided by the factors, nearly all of it is the one fine column."""
+    _, after = coarse(factor)
+    noise = after.constants[1].values().real * np.where(np.arange(64), factor, 1.0) - MATRIX
+
+    unknown, met = judged(coarse(factor), moments={}), judged(coarse(factor), moments={"one": np.ones(64)})
+
+    assert float(unknown.worst[0]["sqnr_db"]) == pytest.approx(
+        20 * np.log10(np.linalg.norm(MATRIX) / np.linalg.norm(noise))
+    )
+    assert graver(unknown) == [("factors-unknown", "inconclusive")]
+    assert graver(met) == [("other-weights", "error")]
+
+
+def test_a_matrix_with_too_few_decibels_is_open_whatever_rounding_without_factors_leaves():
+    matrix = MATRIX.copy()
+    matrix[:, 0] *= 300  # so that rounding without factors leaves next to nothing of the others, too
+
+    found = accounted(scaled("one", matrix, "int8", np.full(64, 2.0)), [product("one", constant("one/w", matrix))], {})
+    (row,) = found["constants"]
+    limits = Weights.model_validate({"weights_db": {"limit": float(row["sqnr_db"]) + 1, "because": "more is wanted"}})
+
+    assert judge_account(found, Weights(), "quantization").findings == ()
+    assert [each.code for each in judge_account(found, limits, "quantization").findings] == ["factors-unknown"]
+
+
+def test_moments_of_zeros_show_nothing():
+    """A matrix that only zeros met in the calibration set: whether a lost column matters is as open as without a set."""
+    zeros = {"one": np.zeros(64)}
+
+    assert graver(judged(lost_column("int8", 4), moments=zeros)) == [("factors-unknown", "inconclusive")]
+    assert judged(scaled("one", MATRIX, "int8"), moments=zeros).findings == ()
+
+
 def cut_off(share):
     """Return a file whose largest values are cut off at a share of the usual end."""
     mild = FACTORS**0.25

@@ -341,13 +341,16 @@ def test_a_batch_normalization_that_is_left_in_a_mul_is_said_to_be_fused_otherwi
     held = weights()
     theirs = network(held)
     factor = np.linspace(0.5, 2, 10)
-    ours = network(held | {"e/w": held["e/w"] / factor[:, None]})
+    ours = network(held | {"e/w": held["e/w"] / factor[:, None], "e/b": held["e/b"] / factor})
     ours.append(operator("MUL", "scaled", (1, 10), {1: constant("factor", factor)}, ours[-1:]))
 
     found = judge(ours, theirs)
 
     assert found.wrong == ()
-    assert [(row["tensor"], row["why"]) for row in found.unmatched] == [("e/w", "fused otherwise")]
+    assert [(row["tensor"], row["why"]) for row in found.unmatched] == [
+        ("e/w", "fused otherwise"),
+        ("e/b", "fused otherwise"),
+    ]
     assert "4 of the original's 5" in errors(found)[0].message
 
 
