@@ -14,10 +14,12 @@ import pytest
 from tests.unit.environments.test_transport import SHELL
 from tests.unit.jobs.test_broken_lines import breaking, run  # noqa: F401 (a fixture)
 from toolkit.environments.transport import by_shell
-from toolkit.errors import TargetUnavailable, WorkerLied
+from toolkit.errors import EnvironmentUnavailable, TargetUnavailable, WorkerLied
 from toolkit.jobs.parcel import CarryingFailed, unpack
 from toolkit.launchers.boards import probe
+from toolkit.launchers.boards.line import Line
 from toolkit.launchers.boards.options import BoardOptions
+from toolkit.wire.android.adb import Adb, AdbError, Phone
 
 DEEP = 100_000
 
@@ -117,6 +119,36 @@ def test_a_job_that_is_said_to_have_ended_twice_is_fetched_once(run, tmp_path): 
 
     assert entry.result == {"by": "sh"}
     assert (tmp_path / "fetched").read_text() == "\n"
+
+
+def test_what_a_worker_says_beside_its_events_does_not_fill_the_disk(run, tmp_path):  # noqa: F811
+    """The standard error of ssh is a file of the host's, for as long as jobs run."""
+    with pytest.raises(EnvironmentUnavailable, match="more than 64 MB came from there on standard error"):
+        run(by_shell(SHELL, str(tmp_path / "there")), "head -c 80000000 /dev/zero >&2; sleep 30")
+
+
+@pytest.mark.parametrize("where", ["", ">&2"])
+def test_what_a_board_prints_when_it_is_asked_does_not_fill_the_disk(tmp_path, where):
+    """Up to two minutes for a question, up to an hour while packages are copied."""
+    flood = tmp_path / "ssh"
+    flood.write_text(f"#!/bin/sh\nhead -c 40000000 /dev/zero {where}\n")
+    flood.chmod(0o755)
+    line = Line((str(flood), "--", "board"), "board", "pi@board port 22", "board")
+
+    for feed in (b"", lambda stream: stream.write(b"packages")):
+        with pytest.raises(TargetUnavailable, match="launcher ssh: board: printed more than 16 MiB"):
+            line.say("true", feed)
+
+
+def test_what_a_phone_prints_does_not_fill_the_memory(tmp_path):
+    """The client passes on whatever a phone's shell says."""
+    flood = tmp_path / "adb"
+    flood.write_text("#!/bin/sh\nhead -c 40000000 /dev/zero\n")
+    flood.chmod(0o755)
+
+    with pytest.raises(AdbError, match="adb -s: printed more than 16 MiB") as caught:
+        Phone(Adb(str(flood)), "A1").properties()
+    assert caught.value.stays
 
 
 @pytest.mark.parametrize("what", ["libc", "version"])

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 if not __package__:  # a script finds the toolkit where it lies itself
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from toolkit.jobs import conveying
 from toolkit.jobs.conveying import CarriedJob, LineBroke, TransportWords, Ways, kill, started
 from toolkit.jobs.parcel import CarryingFailed, clear, pack, unpack
 
 _END_S = 5.0
-_LONGEST_LINE = 1 << 20
 _BY_SIGNAL = 128  # and the signal's number: a shell's status for a program that was killed (POSIX, 2.8.2)
 # Between two tries to reach a machine that does not answer; each pause is twice the last.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 3.0
@@ -62,7 +62,8 @@ class Carrier:
 
     def run(self) -> None:
         """Serve until standard input closes, or until the worker ends; this process then ends with the same status."""
-        threading.Thread(target=self._serve, daemon=True).start()
+        for serve in (self._serve, self._limit_log):
+            threading.Thread(target=serve, daemon=True).start()
         for line in sys.stdin.buffer:
             command: Command = json.loads(line)
             if command["do"] == "run":
@@ -76,11 +77,6 @@ class Carrier:
 
     def _start_worker(self) -> subprocess.Popen[bytes]:
         return started(self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    @staticmethod
-    def _said(worker: subprocess.Popen[bytes]) -> bytes:
-        """Return the next line of a worker's, or a piece of a longer one, which the host refuses; b"" at the end."""
-        return worker.stdout.readline(_LONGEST_LINE) if worker.stdout is not None else b""
 
     def _begin(self, job: CarriedJob, what: Callable[[], None]) -> threading.Thread:
         """Do something for a job in a thread. A failure is reported to the host, which then gives this worker up; not where the line broke."""
@@ -131,7 +127,7 @@ class Carrier:
         self._jobs.pop(job.id, None)
         self._breaks = 0
         self._say(event)
-        self._remove(job, job.name)  # the host need not wait for it
+        self._ways.remove(job, job.name)  # the host need not wait for it
 
     def _fetch_again(self, job: CarriedJob, event: EndedEvent) -> None:
         """Fetch the answer of a job that had ended when the line broke; send the job again where its folder is gone."""
@@ -146,11 +142,7 @@ class Carrier:
     def _forget(self, job: CarriedJob) -> None:
         """Remove a job's folder there. A folder that stays does not make the job fail."""
         self._jobs.pop(job.id, None)
-        self._remove(job, job.name)
-
-    def _remove(self, job: CarriedJob, name: str) -> None:
-        with contextlib.suppress(CarryingFailed), self._ways.carried(job, "remove", name=name):
-            pass
+        self._ways.remove(job, job.name)
 
     def _serve(self) -> None:
         """Pass the worker's events on until it ends; start it again where the line broke, as often and as long as the transport says."""
@@ -165,7 +157,7 @@ class Carrier:
                 return
 
     def _pass_events_on(self) -> None:
-        for line in iter(lambda: self._said(self._worker), b""):
+        for line in iter(lambda: conveying.said(self._worker), b""):
             try:
                 event = json.loads(line)
                 job = self._jobs[event["id"]] if event["event"] == "ended" else None
@@ -189,7 +181,7 @@ class Carrier:
         while time.monotonic() < until and not self._ending.wait(pause_s):
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             self._worker = self._start_worker()
-            first = self._said(self._worker)
+            first = conveying.said(self._worker)
             if first:
                 self._write(first)
                 self._resume()
@@ -198,6 +190,11 @@ class Carrier:
             if not self._ways.is_broken(status):
                 self._end_as(status)
         return self._give_up(f"the connection broke, and there was no other for {self._transport['wait_s']:g} s")
+
+    def _limit_log(self) -> None:
+        """Tell the host, which then ends everything, where its file for standard error has more than a machine may say."""
+        if conveying.is_log_full(self._ending):
+            self._give_up(f"more than {conveying.LOG_BYTES / 1e6:.0f} MB came from there on standard error")
 
     def _give_up(self, why: str) -> bool:
         if not self._ending.is_set():
@@ -217,7 +214,7 @@ class Carrier:
                     self._begin(job, partial(self._send_again, job, job.begin_again()))
 
     def _send_again(self, job: CarriedJob, former: str) -> None:
-        self._remove(job, former)
+        self._ways.remove(job, former)
         self._send(job)
 
     def _say_cancelled(self, job: CarriedJob) -> None:

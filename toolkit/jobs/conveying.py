@@ -24,7 +24,11 @@ from toolkit.jobs.parcel import CarryingFailed
 if TYPE_CHECKING:
     from toolkit.wire.worker_protocol import EndedEvent, RunCommand
 
-_LOG_BYTES = 64_000_000  # what comes back beside the job's own files
+LOG_BYTES = 64_000_000
+"""The most bytes that come back beside a job's own files, and that the commands of one carrier may print on standard error."""
+
+_LOOK_S = 0.1  # between two looks at how much was printed
+_LONGEST_LINE = 1 << 20
 _VARIABLES = dict(os.environ)  # those of the list by which the host started this process
 _SHORT = "/tmp"  # noqa: S108 (only this user may enter the folder made in it; the name of a socket has 108 characters at most)
 
@@ -55,7 +59,7 @@ class CarriedJob:
         self.command = command
         self.id = command["id"]
         self.folder = Path(command["folder"])
-        self.most_bytes = command["written_bytes"] + _LOG_BYTES
+        self.most_bytes = command["written_bytes"] + LOG_BYTES
         self.name = secrets.token_hex(16)
         # Guards the next two fields: a job is cancelled either before it is started there, or after.
         self.lock = threading.Lock()
@@ -92,6 +96,11 @@ class Ways:
         """Remove the private folder."""
         if self._line is not None:
             shutil.rmtree(self._line, ignore_errors=True)
+
+    def remove(self, job: CarriedJob, name: str) -> None:
+        """Remove the job's folder of that name there. One that stays is no failure."""
+        with contextlib.suppress(CarryingFailed), self.carried(job, "remove", name=name):
+            pass
 
     @contextlib.contextmanager
     def carried(
@@ -131,6 +140,19 @@ class Ways:
 def started(words: list[str], *, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
     """Start a command in a session of its own, so that everything it starts can be ended with it."""
     return subprocess.Popen(words, stdin=stdin, stdout=stdout, env=_VARIABLES, start_new_session=True)
+
+
+def said(worker: subprocess.Popen[bytes]) -> bytes:
+    """Return the next line of a worker's, or a piece of a longer one, which the host refuses; b"" at the end."""
+    return worker.stdout.readline(_LONGEST_LINE) if worker.stdout is not None else b""
+
+
+def is_log_full(over: threading.Event) -> bool:
+    """Wait until more than LOG_BYTES lie in this process's standard error, a file of the host's, or until it is `over`; return whether they do."""
+    while not over.wait(_LOOK_S):
+        if os.fstat(2).st_size > LOG_BYTES:
+            return True
+    return False
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

@@ -13,7 +13,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
@@ -23,6 +22,7 @@ from toolkit.errors import EdgeToolkitError, RequestError, TargetUnavailable
 from toolkit.launchers.boards.options import BoardOptions
 from toolkit.printable import Text
 from toolkit.settings.environment_variables import by_ssh
+from toolkit.wire import bounded_output
 
 CONFIG = "EDGE_TOOLKIT_SSH_CONFIG"
 BROKEN = 255  # ssh's own exit status where there is no connection, or it ended (ssh(1), EXIT STATUS)
@@ -32,6 +32,7 @@ _ALIVE_EVERY_S, _ALIVE_TIMES = 10, 3  # a silent connection is given up after 30
 _ASK_S = 30.0
 _ANSWER_S = 120.0
 _TAIL_LINES = 6
+_IS_IT = "is it the board that you mean? no board prints so much when it is asked"
 _SETTINGS = (
     "BatchMode=yes",
     f"ConnectTimeout={_CONNECT_S}",
@@ -113,20 +114,21 @@ class Line:
     def say(self, command: str, feed: bytes | Callable[[IO[bytes]], None] = b"", timeout_s: float = _ANSWER_S) -> str:
         """Return what a command line of a POSIX shell on the board prints, as text; `feed` is its standard input, or writes it.
 
-        TargetUnavailable where there is no connection, and where the command fails or does not end in time.
+        TargetUnavailable where there is no connection, and where the command fails, does not end in time, or prints too much.
         """
         words = [*self.with_settings("ControlMaster=no", "ControlPath=none"), in_shell(command)]
-        with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as errors:
-            try:
-                status = _run(words, feed, answer, errors, timeout_s)
-            except subprocess.TimeoutExpired as error:
-                raise TargetUnavailable(f"{self.who}: no answer in {timeout_s:g} s") from error
-            except OSError as error:
-                raise TargetUnavailable(f"{self.who}: ssh cannot be started ({error.strerror or error})") from error
-            said, wrong = (_content(file) for file in (answer, errors))
-        if status:
-            raise self.failure(status, wrong)
-        return said
+        write = (lambda stream: stream.write(feed)) if isinstance(feed, bytes) else feed
+        try:
+            ended = bounded_output.run(words, timeout_s=timeout_s, variables=by_ssh(), feed=write)
+        except subprocess.TimeoutExpired as error:
+            raise TargetUnavailable(f"{self.who}: no answer in {timeout_s:g} s") from error
+        except bounded_output.PrintedTooMuch as error:
+            raise TargetUnavailable(f"{self.who}: {error}, and was cut off", _IS_IT) from error
+        except OSError as error:
+            raise TargetUnavailable(f"{self.who}: ssh cannot be started ({error.strerror or error})") from error
+        if ended.status:
+            raise self.failure(ended.status, ended.errors)
+        return ended.answer
 
     def failure(self, status: int, words: str) -> EdgeToolkitError:
         """Return the error for an exit status of `ssh` and what was printed on its standard error."""
@@ -188,44 +190,6 @@ def _configuration(place: list[str], host: str, file: str) -> dict[str, str]:
 
 def _options(settings: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word for setting in settings for word in ("-o", setting))
-
-
-def _run(
-    words: list[str],
-    feed: bytes | Callable[[IO[bytes]], None],
-    answer: IO[bytes],
-    errors: IO[bytes],
-    timeout_s: float,
-) -> int:
-    """Run ssh and return its exit status. Files, not pipes, take what it prints: whatever that is, nothing waits."""
-    if isinstance(feed, bytes):
-        return subprocess.run(
-            words, input=feed, stdout=answer, stderr=errors, check=False, timeout=timeout_s, env=by_ssh()
-        ).returncode
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=answer, stderr=errors, env=by_ssh()) as process:
-        try:
-            if process.stdin is not None:
-                _fed(process.stdin, feed)
-            return process.wait(timeout_s)
-        except BaseException:
-            process.kill()
-            raise
-
-
-def _fed(stream: IO[bytes], feed: Callable[[IO[bytes]], None]) -> None:
-    """Write to a pipe and close it; a reader that is gone says why by its exit status."""
-    try:
-        with stream:
-            feed(stream)
-    except BrokenPipeError:
-        pass
-
-
-def _content(file: IO[bytes], most_bytes: int = 1 << 20) -> str:
-    """Return the end of a file that was just written, as text."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - most_bytes))
-    return file.read().decode(errors="replace")
 
 
 def _telling(words: str, pattern: str) -> str:

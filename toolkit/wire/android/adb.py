@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from toolkit.errors import TargetUnavailable, suggestion
+from toolkit.wire import bounded_output
 
 NAMED = "EDGE_TOOLKIT_ADB"
 """The variable that names a client in place of the one on the PATH: no profile does, because the program is started with the user's rights."""
@@ -34,6 +35,7 @@ _STAYS = {
     "Read-only file system": "name a folder that adb's shell may write to and start programs in, as /data/local/tmp",
     "unauthorized": "unlock its screen and allow USB debugging for this computer",
     "cannot be started": HOW_TO_GET_IT,
+    "printed more than": "no phone answers so; disconnect it",
 }
 # The states of `adb devices` in which a phone takes no commands, and what helps.
 _STATES = {
@@ -69,25 +71,20 @@ class Adb:
     variables: Mapping[str, str] | None = None
 
     def call(self, *words: str, timeout_s: float = _TIMEOUT_S) -> str:
-        """Return what a command of the client prints; AdbError with its last words if it fails, or takes longer."""
+        """Return what a command of the client prints; AdbError with its last words if it fails, takes longer, or prints too much."""
         try:
-            ended = subprocess.run(
-                [self.program, *words],
-                env=None if self.variables is None else dict(self.variables),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout_s,
-                check=False,
-            )
+            ended = bounded_output.run([self.program, *words], timeout_s=timeout_s, variables=self.variables)
+        except bounded_output.PrintedTooMuch as error:
+            raise AdbError(f"adb {words[0]}: {error}") from error
         except subprocess.TimeoutExpired as error:
             raise AdbError(f"adb {words[0]}: no answer in {timeout_s:g} s") from error
         except OSError as error:
             raise AdbError(f"{self.program} cannot be started ({error.strerror})") from error
-        said = ended.stdout.decode(errors="replace").replace("\r\n", "\n")
-        if ended.returncode != 0:
-            lines = [*said.splitlines(), *ended.stderr.decode(errors="replace").splitlines()]
+        said = ended.answer.replace("\r\n", "\n")
+        if ended.status != 0:
+            lines = [*said.splitlines(), *ended.errors.splitlines()]
             told = [line.strip() for line in lines if line.strip() and not line.startswith("* daemon")]
-            raise AdbError("; ".join(told[-3:]) or f"adb {words[0]}: exit status {ended.returncode}")
+            raise AdbError("; ".join(told[-3:]) or f"adb {words[0]}: exit status {ended.status}")
         return said
 
     def devices(self) -> dict[str, str]:
