@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from toolkit import environments, launchers, registry
 from toolkit.environments import Status
 from toolkit.errors import InvalidConfig
+from toolkit.jobs.job import Engine
 from toolkit.pipeline.stages import engine_of
 from toolkit.settings import Settings
+
+_SETUP = "edge-toolkit setup"
 
 
 def doctor(settings: Settings | None = None) -> list[Status]:
@@ -27,10 +32,19 @@ def doctor(settings: Settings | None = None) -> list[Status]:
         launcher = registry.load("launchers", profile.runtime.launcher)
         engine = engine_of(profile)
         ready = launcher.ready(engine.environment, engine.options, settings)
-        wanted = " ".join(launchers.setup_names_of(engine.launcher, engine.environment))
-        fix = None if ready else f"edge-toolkit setup {wanted}"
-        problem = None if ready else f"{engine.name} is not set up"
+        problem, fix = (None, None) if ready else _what_helps(engine, rows)
         elsewhere = ready and not (launcher.HOST or launcher.EMULATED)
         about = f"{profile.about}; the device itself is not asked here" if elsewhere else profile.about
         rows.append(Status("target", name, ready, about, None, problem, fix))
     return rows
+
+
+def _what_helps(engine: Engine, rows: Sequence[Status]) -> tuple[str, str]:
+    """Return why an engine cannot be started, and what helps: first what its launcher's row says, where `setup` cannot bring that."""
+    problem = f"{engine.name} is not set up"
+    setup = f"{_SETUP} {' '.join(launchers.setup_names_of(engine.launcher, engine.environment))}"
+    (launcher,) = (row for row in rows if row.kind == "launcher" and row.name == engine.launcher)
+    if launcher.ready or not launcher.fix or launcher.fix.startswith(_SETUP):
+        return problem, setup
+    by_hand = f"{problem}: {launcher.problem}"
+    return by_hand, f"{launcher.fix}; then {setup}" if environments.can_be_made(engine.environment) else launcher.fix

@@ -18,6 +18,7 @@ from toolkit.launchers.browser.packages import WebPackage, unpack
 from toolkit.pipeline.prepare import recipes_of
 from toolkit.profiles.recipe import Asked
 from toolkit.settings import Settings
+from toolkit.verbs.doctor import doctor
 
 WASM = {"accelerator": "wasm"}
 PROFILE = """
@@ -130,6 +131,17 @@ def test_a_named_browser_that_is_not_there_is_said(settings, monkeypatch):
     with pytest.raises(TargetUnavailable, match="EDGE_TOOLKIT_CHROMIUM='/no/such/browser': no such program"):
         chromium.prepare("litert", WASM, settings)
     assert not chromium.ready("litert", WASM, settings)
+
+
+def test_doctor_says_of_a_page_what_no_setup_brings(settings, monkeypatch):
+    """`setup` fetches packages, no browser."""
+    monkeypatch.setenv(program.NAMED, "/no/such/browser")
+
+    rows = {(row.kind, row.name): row for row in doctor(settings)}
+    page, browser = rows["target", "web-wasm"], rows["launcher", "chromium"]
+
+    assert page.fix == f"{browser.fix}; then edge-toolkit setup litert chromium"
+    assert page.problem == f"litert (chromium accelerator=wasm) is not set up: {browser.problem}"
 
 
 def test_a_program_that_is_no_browser_is_said(settings, browser):

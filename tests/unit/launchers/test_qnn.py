@@ -57,6 +57,7 @@ def test_doctor_shows_it_with_what_to_do(settings):
     assert not qnn.ready("onnxruntime_qnn", {}, settings)
     (target,) = (row for row in doctor(settings) if row.name == "qnn-htp")
     assert not target.ready
+    assert target.fix == row.fix  # `setup` never makes it
 
 
 def test_a_build_of_several_targets_is_not_ended_by_it(settings, monkeypatch):
