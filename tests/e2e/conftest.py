@@ -154,6 +154,28 @@ def models(made):
     return made("make_models.py", *([str(weights)] if weights.is_file() else []))
 
 
+FEW = """
+[reader]
+kind   = "arrays"
+path   = "{data}"
+inputs = {{ image = "images" }}
+labels = "labels"
+[preprocess]
+dtype  = "float32"
+[sampling]
+calibration  = 100
+verification = 60
+"""
+
+
+@pytest.fixture(scope="session")
+def few(digits, tmp_path_factory):
+    """Return a recipe of a few of the sample's images."""
+    path = tmp_path_factory.mktemp("recipes") / "few.toml"
+    path.write_text(FEW.format(data=digits.with_suffix(".npz")))
+    return path
+
+
 @pytest.fixture
 def arrays(tmp_path):
     """Return a function that writes an .npz (float64 becomes float32) and returns its path."""

@@ -13,28 +13,14 @@ ENGINES = {
     "onnxruntime-linux-aarch64": ("onnxruntime 1.32.0", "aarch64", "aarch64 with NEON, no dot product", "cortex-a72"),
     "onnxruntime-mobile": ("onnxruntime 1.32.0", "aarch64", "aarch64 with NEON, no dot product", "cortex-a53"),
 }
-FEW = """
-[reader]
-kind   = "arrays"
-path   = "{data}"
-inputs = {{ image = "images" }}
-labels = "labels"
-[preprocess]
-dtype  = "float32"
-[sampling]
-calibration  = 100
-verification = 60
-"""
 
 
 @pytest.fixture(scope="module")
-def built(edge, sample, digits, tmp_path_factory):
+def built(edge, sample, few, tmp_path_factory):
     """Return what one command for all of these targets left, and its folder."""
-    folder = tmp_path_factory.mktemp("arm")
-    (folder / "few.toml").write_text(FEW.format(data=digits.with_suffix(".npz")))
     targets = [word for name in ENGINES for word in ("--target", name)]
-    out = folder / "dist"
-    return edge("build", sample, *targets, "--calibration", folder / "few.toml", "--out", out), out
+    out = tmp_path_factory.mktemp("arm")
+    return edge("build", sample, *targets, "--calibration", few, "--out", out), out
 
 
 @pytest.mark.parametrize("name", ENGINES)

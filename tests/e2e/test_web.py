@@ -35,26 +35,6 @@ TARGETS = {
     "web-webgpu": ("LiteRT.js", "webgpu in software (swiftshader)"),
     "web-onnx": ("onnxruntime-web", "wasm"),
 }
-FEW = """
-[reader]
-kind   = "arrays"
-path   = "{data}"
-inputs = {{ image = "images" }}
-labels = "labels"
-[preprocess]
-dtype = "float32"
-[sampling]
-calibration  = 100
-verification = 60
-"""
-
-
-@pytest.fixture(scope="module")
-def few(digits, tmp_path_factory):
-    """Return a recipe of a few of the sample's images."""
-    path = tmp_path_factory.mktemp("recipes") / "few.toml"
-    path.write_text(FEW.format(data=digits.parent / "digits.npz"))
-    return path
 
 
 @pytest.fixture(scope="module")

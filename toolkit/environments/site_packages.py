@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from toolkit.settings import Settings
 # The platforms of `uv pip install --python-platform`: versions of glibc that it knows, for these processors.
 _GLIBC = (40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 28, 17)
 _MACHINES = ("x86_64", "aarch64")
-_NEEDS = ("versions",)
+NEEDS = ("versions",)
+"""What the marker of a folder of packages says."""
+
 # uv's words for a package without a file for the platform or the Python, and its list of those that there are.
 _NO_FILE = re.compile(r"Because (\S+) has (?:no usable wheels|no wheels with a matching|no wheels are available)")
 _FILES = re.compile(r"Wheels are available for .* on the following (?:platforms|Python.*): .*")
@@ -109,18 +112,23 @@ def _make(requirements: Requirements, platform: WheelPlatform, what: str, settin
 
     def build(making: Making) -> Marker:
         settings.say(f"{what}: making it, once ({requirements.engine.text})")
-        site = making.folder / "site"
-        command = [uv, "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:"]
-        place = ["--python", sys.executable, "--target", str(site)]
-        of = ["--python-platform", str(platform.uv), "--python-version", platform.short_python]
+        chosen = ["--python", sys.executable, "--python-platform", str(platform.uv)]
         try:
-            making.run([*command, *place, *of, "--requirements", str(requirements.lock)], variables=UV_VARIABLES)
+            site = install_wheels(making, uv, requirements.lock, platform.short_python, chosen)
         except EnvironmentUnavailable as error:
             raise _without_file(error, what) from error
         return {"versions": dict(sorted(installed([str(site)]).items()))}
 
     folder = _folder(requirements, platform, settings)
-    make_once(folder, build, what=what, say=settings.say, usable=_is_whole)
+    make_once(folder, build, what=what, say=settings.say, usable=is_whole)
+
+
+def install_wheels(making: Making, uv: str, lock: Path, python: str, chosen: Sequence[str]) -> Path:
+    """Return the folder `site` of a making, with a lock's packages for a Python (`3.11`); `chosen` are uv's options that choose the platform."""
+    site = making.folder / "site"
+    command = [uv, "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--target", str(site)]
+    making.run([*command, *chosen, "--python-version", python, "--requirements", str(lock)], variables=UV_VARIABLES)
+    return site
 
 
 def _without_file(error: EnvironmentUnavailable, what: str) -> EnvironmentUnavailable:
@@ -133,14 +141,20 @@ def _without_file(error: EnvironmentUnavailable, what: str) -> EnvironmentUnavai
 
 
 def _found(requirements: Requirements, platform: WheelPlatform, settings: Settings) -> Marker | None:
-    return read_marker(_folder(requirements, platform, settings), _NEEDS)
+    return read_marker(_folder(requirements, platform, settings), NEEDS)
 
 
-def _is_whole(folder: Path) -> bool:
-    return read_marker(folder, _NEEDS) is not None
+def is_whole(folder: Path) -> bool:
+    """Return whether a folder of packages was made to its end."""
+    return read_marker(folder, NEEDS) is not None
+
+
+def folder_of(requirements: Requirements, machine: str, platform: str, python: str, home: Path) -> Path:
+    """Return where the packages of an environment lie for a machine, a platform (by the name that locks have for it) and a Python (`3.11`)."""
+    content = f"{requirements.lock.read_text()}{platform}{python}"
+    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+    return home / "environments" / f"{requirements.name}-{machine}-{digest}"
 
 
 def _folder(requirements: Requirements, platform: WheelPlatform, settings: Settings) -> Path:
-    content = f"{requirements.lock.read_text()}{platform.uv}{platform.short_python}"
-    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
-    return settings.home / "environments" / f"{requirements.name}-{platform.machine}-{digest}"
+    return folder_of(requirements, platform.machine, str(platform.uv), platform.short_python, settings.home)

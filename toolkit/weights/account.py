@@ -26,11 +26,10 @@ from toolkit.weights.rows import (
     OperatorRow,
     UnmatchedConstant,
 )
+from toolkit.weights.thresholds import OFF, ROUNDED
 from toolkit.wire.request import Request
 
 _LOOKED_INTO = 40  # the most constants that get an explanation, the ones that are off most
-_OFF = 1e-4  # a share of a constant's size: a larger error is explained
-_ROUNDED = 0.55  # of a step: likewise
 _NAMED = 20
 # Operators that only rearrange numbers: a missing one does not explain an extra operator that computes.
 _LAYS_OUT = (
@@ -187,8 +186,8 @@ def _is_off(found: ConstantDeviation, row: ConstantRow) -> bool:
     """Return whether a constant is off enough to explain; steps of biases do not count, because float32 is too coarse for such small steps."""
     of_steps = row["role"] in ("matrix", "vector") and row["dtype"] != "float16"
     if row["factors"] is not None:  # what makes them clips a few values on purpose
-        return found.steps is None or not found.steps <= _ROUNDED
-    return not found.error <= _OFF or (of_steps and found.steps is not None and not found.steps <= _ROUNDED)
+        return found.steps is None or not found.steps <= ROUNDED
+    return not found.error <= OFF or (of_steps and found.steps is not None and not found.steps <= ROUNDED)
 
 
 def _look_into(row: ConstantRow, pair: Pair, pairs: Pairs) -> list[ComputingOperator] | None:
@@ -213,7 +212,7 @@ def _look_into(row: ConstantRow, pair: Pair, pairs: Pairs) -> list[ComputingOper
 
 
 def _count_off(held: Values, wanted: np.ndarray) -> int:
-    limit = np.maximum(np.broadcast_to(held.step, wanted.shape), np.abs(wanted) * _OFF)
+    limit = np.maximum(np.broadcast_to(held.step, wanted.shape), np.abs(wanted) * OFF)
     return int((~(np.abs(held.real - wanted) <= limit)).sum())
 
 

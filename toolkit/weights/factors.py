@@ -21,10 +21,10 @@ from toolkit.engines.tflite.graphs import ComputingOperator
 from toolkit.weights.alignment import aligned
 from toolkit.weights.attributes import ACTIVATION
 from toolkit.weights.rows import FactorsRow, Number, plain_number
+from toolkit.weights.thresholds import LOST
 
 _OF_MATRIX = "FULLY_CONNECTED"
 _MULTIPLIES = "MUL"
-_LOST = 0.5  # of a column's norm: with a larger error it has less than 6 dB
 
 
 def with_factors(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator]) -> list[ComputingOperator]:
@@ -106,7 +106,7 @@ def cost(held: Values, wanted: np.ndarray, factors: np.ndarray, moments: np.ndar
     apart = np.square(held.real * factors - real).sum(axis=0)
     plainly = np.square(np.round(real / step) * step - real).sum(axis=0)
     size = np.square(real).sum(axis=0)
-    lost = int(((apart > _LOST**2 * size) & (plainly <= _LOST**2 * size)).sum())
+    lost = int(((apart > LOST**2 * size) & (plainly <= LOST**2 * size)).sum())
     rounded = real.any(axis=1, keepdims=True)  # a row of zeros loses nothing
     on_average = np.where(rounded, np.broadcast_to(step**2 / 12, real.shape), 0.0).sum(axis=0)
 

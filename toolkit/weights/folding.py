@@ -17,6 +17,7 @@ from toolkit.engines.tflite.constants import Values
 from toolkit.engines.tflite.graphs import ComputingOperator
 from toolkit.weights.attributes import ACTIVATION
 from toolkit.weights.pairing import ConstantPlace, Pair, Pairs, values_of
+from toolkit.weights.thresholds import LEFT, LOST, OFF, ROUNDED
 
 _FOLDS = ("MUL", "ADD", "SUB", "DIV")  # what a converter may fold into weights and biases, or leave
 _OFFSETS = ("ADD", "SUB")
@@ -28,11 +29,7 @@ _AXES = {  # of weights, as TFLite lays them out: those of output channels and o
 }
 _FED = {"TRANSPOSE_CONV": 2}  # the input with the data, 0 for other operators
 _MOST_FOLDED = 4  # operators together: a normalization is written with four at most
-_ROUNDED = 0.55  # of a step: as of a constant that is off
 _FLOAT32 = 2.0**-22  # of a value: two roundings of float32
-_OFF = 1e-4  # a share of the size, as of a constant that is off
-_LEFT = 0.1  # the share of the error's norm that may remain: 20 dB, as of a mishap
-_LOST = 0.5  # of the norm of weights or offsets: with a larger error they have less than 6 dB, and rounding explains nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +141,7 @@ def _explains(ours: _Side, theirs: _Side, mine: tuple[int, int], its: tuple[int,
         return False
     without = (ours.computes, other) if any(mine) else (one, theirs.computes)
     before, left = (_apart(*each, offset=offset) for each in (without, (one, other)))
-    return left <= _LEFT * before
+    return left <= LEFT * before
 
 
 def _same(one: _Rounded, other: _Rounded, *terms: _Rounded) -> bool:
@@ -152,7 +149,7 @@ def _same(one: _Rounded, other: _Rounded, *terms: _Rounded) -> bool:
     apart = np.abs(one.real - other.real)
     beyond = np.maximum(apart - one.slack - other.slack, 0)
     size, *sizes = (float(np.linalg.norm(np.broadcast_to(each.real, apart.shape))) for each in (other, *terms))
-    return bool(np.linalg.norm(beyond) <= _OFF * size and np.linalg.norm(apart) <= _LOST * max(size, *sizes, 0.0))
+    return bool(np.linalg.norm(beyond) <= OFF * size and np.linalg.norm(apart) <= LOST * max(size, *sizes, 0.0))
 
 
 def _apart(one: _Affine, other: _Affine, *, offset: bool) -> float:
@@ -285,7 +282,7 @@ def _step(operator: ComputingOperator) -> _Affine | None:
 
 def _rounded(held: Values) -> _Rounded:
     """Return the numbers of a constant, each within half a step of what it stands for, or within float32's rounding."""
-    slack = np.maximum(np.broadcast_to(held.step, held.real.shape) * _ROUNDED, np.abs(held.real) * _FLOAT32)
+    slack = np.maximum(np.broadcast_to(held.step, held.real.shape) * ROUNDED, np.abs(held.real) * _FLOAT32)
     return _Rounded(held.real, slack)
 
 

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from toolkit.engines.tflite.constants import Values
+from toolkit.weights.thresholds import LEFT, OFF, ROUNDED
 
 Others = Callable[[], Iterable[tuple[str, np.ndarray]]]
-_OFF = 0.55  # of a step: a larger error is not rounding
 _FEW = 8  # the most values that are named one by one
 _LISTED = 6  # the most channels that are named
-_EXPLAINED = 0.1  # the share of the error's norm that may remain: 20 dB
 _MOST_CHANNELS = 2048  # with more channels, no search for the most similar channel
 _ALIKE = 0.5  # from this correlation on, the values are those of another state of the training
 _NUMBER = 2  # the most values of a constant that has all of them named
@@ -36,7 +35,7 @@ def _told(held: Values, wanted: np.ndarray, axis: int, others: Others) -> Iterat
         yield f"{int((~np.isfinite(real)).sum())} values are not finite"
     if not real.any():
         yield "is zero"
-    off = apart > np.maximum(np.broadcast_to(held.step, apart.shape) * _OFF, np.abs(wanted) * 1e-4)
+    off = apart > np.maximum(np.broadcast_to(held.step, apart.shape) * ROUNDED, np.abs(wanted) * OFF)
     channels = _by_channel(off, axis).any(axis=1)
     if off.size <= _NUMBER or (off.sum() <= _FEW and off.sum() < off.size / 2):
         yield "; ".join(_value(held, wanted, tuple(place)) for place in np.argwhere(off))
@@ -158,7 +157,7 @@ def _bits_lost(held: Values) -> int:
 
 
 def _is_explained(real: np.ndarray, explained: np.ndarray, wanted: np.ndarray) -> bool:
-    return bool(np.linalg.norm(real - explained) <= _EXPLAINED * np.linalg.norm(real - wanted))
+    return bool(np.linalg.norm(real - explained) <= LEFT * np.linalg.norm(real - wanted))
 
 
 def _correlation(real: np.ndarray, wanted: np.ndarray) -> float:

@@ -5,7 +5,6 @@ An environment's `.in` file names the machines that its wheels are for.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 import sys
@@ -20,8 +19,9 @@ from toolkit.environments.interpreters import installed
 from toolkit.environments.made_once import Making, Marker, make_once, read_marker
 from toolkit.environments.releases import Platform
 from toolkit.environments.requirements import Requirements, read_requirements, split_name
+from toolkit.environments.site_packages import NEEDS, folder_of, install_wheels, is_whole
 from toolkit.environments.status import Status
-from toolkit.environments.virtualenv import UV_VARIABLES, find_uv
+from toolkit.environments.virtualenv import find_uv
 from toolkit.errors import EnvironmentUnavailable, UnknownName
 from toolkit.launchers.emulation import emulator, sysroot, x86
 from toolkit.launchers.emulation.bytecode import compile_bytecode
@@ -31,7 +31,6 @@ from toolkit.launchers.emulation.sysroot import System
 from toolkit.settings import Settings
 
 _PYTHON = "3.11"
-_NEEDS = ("versions",)
 _PIN = re.compile(r"^(?P<name>[a-z0-9][\w.-]*)==.*(?:\n[ \t].*)*\n?", re.MULTILINE)
 
 
@@ -58,7 +57,7 @@ def find_packages(name: str, machine: Machine, settings: Settings) -> Packages |
     if system is None or not requirements.lock.is_file():
         return None
     folder = _folder(requirements, machine, settings.home)
-    facts = read_marker(folder, _NEEDS)
+    facts = read_marker(folder, NEEDS)
     return None if facts is None else Packages(_search(folder, machine, system), facts["versions"])
 
 
@@ -83,16 +82,13 @@ def make_packages(name: str, machine: Machine, settings: Settings) -> Packages:
 
     def build(making: Making) -> Marker:
         settings.say(f"{what}: making it, once ({requirements.engine.text})")
-        site, lock = making.folder / "site", making.folder / "requirements.txt"
+        lock = making.folder / "requirements.txt"
         lock.write_text(_without(requirements.lock.read_text(), machine.provided))
-        command = [uv, "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:"]
-        command += ["--target", str(site), *_choosing(machine, system, making), "--python-version", _PYTHON]
-        making.run([*command, "--requirements", str(lock)], variables=UV_VARIABLES)
-        compile_bytecode(making, site)
+        compile_bytecode(making, install_wheels(making, uv, lock, _PYTHON, _choosing(machine, system, making)))
         return {"versions": dict(sorted(installed(map(str, _search(making.folder, machine, system))).items()))}
 
     folder = _folder(requirements, machine, settings.home)
-    facts = make_once(folder, build, what=what, say=settings.say, usable=_is_whole)
+    facts = make_once(folder, build, what=what, say=settings.say, usable=is_whole)
     return Packages(_search(folder, machine, system), facts["versions"])
 
 
@@ -160,11 +156,5 @@ def _search(folder: Path, machine: Machine, system: System) -> tuple[Path, ...]:
     return (folder / "site", *([system.packages] if machine.provided else []))
 
 
-def _is_whole(folder: Path) -> bool:
-    return read_marker(folder, _NEEDS) is not None
-
-
 def _folder(requirements: Requirements, machine: Machine, home: Path) -> Path:
-    content = requirements.lock.read_text() + _tag(machine) + _PYTHON
-    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
-    return home / "environments" / f"{requirements.name}-{machine.name}-{digest}"
+    return folder_of(requirements, machine.name, _tag(machine), _PYTHON, home)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from toolkit.environments import resolve
 from toolkit.errors import InvalidSource, UnknownName, WorkerRefused
 from toolkit.jobs.job import Engine, Job
-from toolkit.jobs.local_executor import LocalExecutor
-from toolkit.settings import Settings
 from toolkit.wire.shards import ShardWriter, read_all
 
 RUNTIME = Engine("onnxruntime")
@@ -20,19 +14,9 @@ ROWS = np.random.default_rng(4).normal(size=(5, 1, 4)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def executor(home):
-    with LocalExecutor(Settings(home=home, offline=True)) as shared:
-        yield shared
-
-
-@pytest.fixture(scope="module")
-def files(home, tmp_path_factory):
+def files(written):
     """Return the folder of the files that make_onnx_files.py writes."""
-    folder = tmp_path_factory.mktemp("onnx")
-    python = resolve("onnxruntime", settings=Settings(home=home, offline=True)).python
-    script = Path(__file__).with_name("make_onnx_files.py")
-    subprocess.run([python, script, folder], check=True, capture_output=True, timeout=600)
-    return folder
+    return written("make_onnx_files.py")
 
 
 def inspected(executor, path):

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import toolkit
-from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError
 from toolkit.jobs.job import Engine, Job
-from toolkit.jobs.local_executor import LocalExecutor
-from toolkit.settings import Settings
 from toolkit.verbs.verify import artifact_at
 from toolkit.wire.shards import ShardWriter, read_all
 
@@ -24,19 +18,9 @@ INT8 = {**PLAIN, "scheme": "static_wi8_ai8", "keep_float": {"tensors": [], "oper
 
 
 @pytest.fixture(scope="module")
-def executor(home):
-    with LocalExecutor(Settings(home=home, offline=True)) as shared:
-        yield shared
-
-
-@pytest.fixture(scope="module")
-def files(home, tmp_path_factory):
+def files(written):
     """Return the folder of the files that make_ort_files.py writes."""
-    folder = tmp_path_factory.mktemp("ort")
-    python = resolve("onnxruntime", settings=Settings(home=home, offline=True)).python
-    script = Path(__file__).with_name("make_ort_files.py")
-    subprocess.run([python, script, folder], check=True, capture_output=True, timeout=600)
-    return folder
+    return written("make_ort_files.py")
 
 
 @pytest.fixture(scope="module")
