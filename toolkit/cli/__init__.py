@@ -28,7 +28,7 @@ from toolkit.errors import causes
 
 
 def main() -> int:
-    """Run the command line and return its exit status: the user never sees a traceback, and only a verdict gives 1."""
+    """Run the command line and return its exit status: the user never sees a traceback, and only a verdict or a budget gives 1."""
     signal.signal(signal.SIGTERM, _end)  # so that workers end and folders are left clean
     process.watch()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else pydantic searches all packages for them
