@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import stage
-from tests.e2e.test_arm import FEW
+from tests.e2e.conftest import FEW, stage
 from tests.integration.launchers.loopback_board import HOST, board_in, reachable, tampered
 
 PROFILE = """\
