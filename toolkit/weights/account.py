@@ -26,7 +26,7 @@ from toolkit.weights.rows import (
     OperatorRow,
     UnmatchedConstant,
 )
-from toolkit.weights.thresholds import OFF, ROUNDED
+from toolkit.weights.thresholds import Thresholds
 from toolkit.wire.request import Request
 
 _LOOKED_INTO = 40  # the most constants that get an explanation, the ones that are off most
@@ -56,11 +56,13 @@ def account(request: Request) -> AccountResult:
     """Write the account to out/weights.json, and return it.
 
     `inputs["model"]` is the artifact, `inputs["floats"]` the float32 conversion of the same original. `options["signature"]` is the name of the
-    artifact's signature, None for its only one. `inputs["moments"]`, if given, is what `toolkit.conversion.tflite.moments` measured of `floats`.
+    artifact's signature, None for its only one; `options["thresholds"]` has the fields of `Thresholds`. `inputs["moments"]`, if given, is what
+    `toolkit.conversion.tflite.moments` measured of `floats`.
     """
     ours = operators_of(request.inputs["model"], request.options["signature"])
     theirs = operators_of(request.inputs["floats"], None)
-    found = accounted(ours, theirs, moments_of(request.inputs.get("moments")))
+    limits = Thresholds.of(request.options["thresholds"])
+    found = accounted(ours, theirs, limits, moments_of(request.inputs.get("moments")))
     (request.out / "weights.json").write_text(json.dumps(found))
     return found
 
@@ -68,6 +70,7 @@ def account(request: Request) -> AccountResult:
 def accounted(
     ours: Sequence[ComputingOperator],
     theirs: Sequence[ComputingOperator],
+    limits: Thresholds,
     moments: Mapping[str, np.ndarray] | None = None,
 ) -> AccountResult:
     """Return the account as JSON: a row for each of `constants`, the counts of matched ones, what is left over, and `attributes` that differ.
@@ -76,7 +79,7 @@ def accounted(
     """
     count, ours = len(ours), with_factors(ours, theirs)
     pairs = paired(ours, theirs)
-    found = _measured(pairs, moments or {})
+    found = _measured(pairs, limits, moments or {})
     rows, fused = found.rows, found.fused
     left = [*map(_about, pairs.theirs), *(_left(row, "fused otherwise") for row in fused), *found.unread]
     extra = [_about(place) for place in pairs.ours]
@@ -148,7 +151,7 @@ def _told_otherwise(pairs: Pairs, ours: Sequence[ComputingOperator]) -> list[Att
     return found
 
 
-def _measured(pairs: Pairs, moments: Mapping[str, np.ndarray]) -> _Measured:
+def _measured(pairs: Pairs, limits: Thresholds, moments: Mapping[str, np.ndarray]) -> _Measured:
     """Return the results of all pairs; those that are off most get an explanation."""
     found = _Measured()
     looked: list[tuple[float, ConstantRow, Pair]] = []
@@ -167,13 +170,13 @@ def _measured(pairs: Pairs, moments: Mapping[str, np.ndarray]) -> _Measured:
         apart_by = deviation(held, wanted, place.axis)
         row = _row(pair, place, apart_by)
         if place.factors is not None and pair.theirs is not None:
-            row["factors"] = cost(held, wanted, place.factors, moments.get(pair.theirs.of.tensor))
+            row["factors"] = cost(held, wanted, place.factors, moments.get(pair.theirs.of.tensor), lost=limits.lost)
             row["sqnr_db"] = in_units_of_original(held, wanted, place.factors)
         found.rows.append(row)
-        if _is_off(apart_by, row):
+        if _is_off(apart_by, row, limits):
             looked.append((apart_by.error, row, pair))
     for _, row, pair in sorted(looked, key=lambda each: -each[0])[:_LOOKED_INTO]:
-        folded = _look_into(row, pair, pairs)
+        folded = _look_into(row, pair, pairs, limits)
         if folded is not None:
             found.fused.append(row)
             found.folded |= {id(each) for each in folded}
@@ -182,21 +185,21 @@ def _measured(pairs: Pairs, moments: Mapping[str, np.ndarray]) -> _Measured:
     return found
 
 
-def _is_off(found: ConstantDeviation, row: ConstantRow) -> bool:
+def _is_off(found: ConstantDeviation, row: ConstantRow, limits: Thresholds) -> bool:
     """Return whether a constant is off enough to explain; steps of biases do not count, because float32 is too coarse for such small steps."""
     of_steps = row["role"] in ("matrix", "vector") and row["dtype"] != "float16"
     if row["factors"] is not None:  # what makes them clips a few values on purpose
-        return found.steps is None or not found.steps <= ROUNDED
-    return not found.error <= OFF or (of_steps and found.steps is not None and not found.steps <= ROUNDED)
+        return found.steps is None or not found.steps <= limits.rounded
+    return not found.error <= limits.off or (of_steps and found.steps is not None and not found.steps <= limits.rounded)
 
 
-def _look_into(row: ConstantRow, pair: Pair, pairs: Pairs) -> list[ComputingOperator] | None:
+def _look_into(row: ConstantRow, pair: Pair, pairs: Pairs, limits: Thresholds) -> list[ComputingOperator] | None:
     """Write into a row what happened to its constant; return as `explained_by` whether its operator was only fused differently."""
     place = pair.ours or pair.theirs
     assert place is not None
     if pair.ours is None or pair.theirs is None:
         row["what"] = "is left out" if pair.ours is None else "is added: the original has none"
-        return explained_by(pair, pairs)
+        return explained_by(pair, pairs, limits)
     held, wanted = values_of(pair)
     same = [each.theirs for each in pairs.pairs if each is not pair and each.theirs is not None]
 
@@ -206,13 +209,13 @@ def _look_into(row: ConstantRow, pair: Pair, pairs: Pairs) -> list[ComputingOper
                 with contextlib.suppress(ValueError):  # of an encoding that is not read
                     yield each.constant.name, each.values().real
 
-    row["what"] = mishap(held, wanted, place.axis, others)
-    row["values_off"] = _count_off(held, wanted)
-    return explained_by(pair, pairs)
+    row["what"] = mishap(held, wanted, place.axis, others, limits)
+    row["values_off"] = _count_off(held, wanted, limits.off)
+    return explained_by(pair, pairs, limits)
 
 
-def _count_off(held: Values, wanted: np.ndarray) -> int:
-    limit = np.maximum(np.broadcast_to(held.step, wanted.shape), np.abs(wanted) * OFF)
+def _count_off(held: Values, wanted: np.ndarray, off: float) -> int:
+    limit = np.maximum(np.broadcast_to(held.step, wanted.shape), np.abs(wanted) * off)
     return int((~(np.abs(held.real - wanted) <= limit)).sum())
 
 

@@ -7,12 +7,34 @@ found.findings, found.to_json(), found.line()
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
+from toolkit import config
+from toolkit.comparison.likeness import Limit, Share
 from toolkit.jobs.job import Engine, Job, Output
+from toolkit.weights.thresholds import Thresholds
 
 ACCOUNTED = "tflite"  # the only format with an account
 _READS = "litert"  # the environment with the classes of TFLite's schema
+
+
+class _Limits(config.ConfigModel):
+    """The file `thresholds.toml`."""
+
+    rounded: Limit
+    off: Share
+    left: Share
+    lost: Share
+    alike: Share
+
+
+@cache
+def thresholds() -> Thresholds:
+    """Return from where on a constant is off, and what explains it, as `thresholds.toml` says."""
+    read = config.load(Path(__file__).with_name("thresholds.toml"), _Limits)
+    return Thresholds(**{name: getattr(read, name).limit for name in _Limits.model_fields})
 
 
 def account_job(
@@ -28,7 +50,7 @@ def account_job(
         "weights.account",
         "account",
         Engine(_READS),
-        options={"signature": signature},
+        options={"signature": signature, "thresholds": asdict(thresholds())},
         inputs={"model": artifact, "floats": floats, **({} if moments is None else {"moments": moments})},
     )
 

@@ -21,7 +21,6 @@ from toolkit.engines.tflite.graphs import ComputingOperator
 from toolkit.weights.alignment import aligned
 from toolkit.weights.attributes import ACTIVATION
 from toolkit.weights.rows import FactorsRow, Number, plain_number
-from toolkit.weights.thresholds import LOST
 
 _OF_MATRIX = "FULLY_CONNECTED"
 _MULTIPLIES = "MUL"
@@ -93,20 +92,22 @@ def _factors(operator: ComputingOperator, readers: Collection[tuple[ComputingOpe
     return values if np.isfinite(values).all() and (values > 0).all() else None
 
 
-def cost(held: Values, wanted: np.ndarray, factors: np.ndarray, moments: np.ndarray | None) -> FactorsRow:
+def cost(
+    held: Values, wanted: np.ndarray, factors: np.ndarray, moments: np.ndarray | None, *, lost: float
+) -> FactorsRow:
     """Return what the factors of a matrix cost. `wanted` is the original's matrix divided by them, float64 (rows, columns).
 
     `moments` is the mean square of what meets each column, float64 (columns,), in squared real units, None where that is not known. The comparison is
     with a matrix without factors that is rounded to as many bits, by a scale for each row, or one scale where the artifact has one. A matrix of few
     values may lie on its grid by chance; then what such rounding loses on average counts, a twelfth of a squared step for each value. Moments that
-    meet nothing but zeros show nothing: what meets the matrix is then not known either.
+    meet nothing but zeros show nothing: what meets the matrix is then not known either. A column is lost with an error above `lost` of its norm.
     """
     real = wanted * factors
     step = _usual_step(real, held)
     apart = np.square(held.real * factors - real).sum(axis=0)
     plainly = np.square(np.round(real / step) * step - real).sum(axis=0)
     size = np.square(real).sum(axis=0)
-    lost = int(((apart > LOST**2 * size) & (plainly <= LOST**2 * size)).sum())
+    gone = int(((apart > lost**2 * size) & (plainly <= lost**2 * size)).sum())
     rounded = real.any(axis=1, keepdims=True)  # a row of zeros loses nothing
     on_average = np.where(rounded, np.broadcast_to(step**2 / 12, real.shape), 0.0).sum(axis=0)
 
@@ -115,9 +116,9 @@ def cost(held: Values, wanted: np.ndarray, factors: np.ndarray, moments: np.ndar
 
     evenly = noise_db(np.ones(factors.shape))
     if moments is None or moments.shape != factors.shape or float(size @ moments) == 0:
-        return {"lost": lost, "evenly_db": evenly, "noise_db": None, "met_db": None}
+        return {"lost": gone, "evenly_db": evenly, "noise_db": None, "met_db": None}
     met = plain_number(_decibels(float(size @ moments), float(apart @ moments)))
-    return {"lost": lost, "evenly_db": evenly, "noise_db": noise_db(moments), "met_db": met}
+    return {"lost": gone, "evenly_db": evenly, "noise_db": noise_db(moments), "met_db": met}
 
 
 def in_units_of_original(held: Values, wanted: np.ndarray, factors: np.ndarray) -> Number:

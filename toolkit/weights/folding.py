@@ -17,7 +17,7 @@ from toolkit.engines.tflite.constants import Values
 from toolkit.engines.tflite.graphs import ComputingOperator
 from toolkit.weights.attributes import ACTIVATION
 from toolkit.weights.pairing import ConstantPlace, Pair, Pairs, values_of
-from toolkit.weights.thresholds import LEFT, LOST, OFF, ROUNDED
+from toolkit.weights.thresholds import Thresholds
 
 _FOLDS = ("MUL", "ADD", "SUB", "DIV")  # what a converter may fold into weights and biases, or leave
 _OFFSETS = ("ADD", "SUB")
@@ -104,12 +104,12 @@ class _Side:
         return found
 
 
-def explained_by(pair: Pair, pairs: Pairs) -> list[ComputingOperator] | None:
+def explained_by(pair: Pair, pairs: Pairs, limits: Thresholds) -> list[ComputingOperator] | None:
     """Return the operators that only the artifact has and that explain why a constant is off, the fewest; None where nothing does.
 
     The list is empty where operators that only the original has explain it: the artifact has folded them.
     """
-    sides = _sides(pair, pairs)
+    sides = _sides(pair, pairs, limits.rounded)
     if sides is None:
         return None
     place = pair.ours or pair.theirs
@@ -117,7 +117,7 @@ def explained_by(pair: Pair, pairs: Pairs) -> list[ComputingOperator] | None:
     ours, theirs = sides
     for mine, its in _counts(ours, theirs):
         with contextlib.suppress(ValueError), np.errstate(all="ignore"):  # numbers of another count of channels
-            if _explains(ours, theirs, mine, its, offset=offset):
+            if _explains(ours, theirs, mine, its, limits, offset=offset):
                 return [each for each, _ in (*ours.front[: mine[0]], *ours.behind[: mine[1]])]
     return None
 
@@ -133,23 +133,26 @@ def _counts(ours: _Side, theirs: _Side) -> Iterator[tuple[tuple[int, int], tuple
             yield (count[0], count[1]), (count[2], count[3])
 
 
-def _explains(ours: _Side, theirs: _Side, mine: tuple[int, int], its: tuple[int, int], *, offset: bool) -> bool:
+def _explains(
+    ours: _Side, theirs: _Side, mine: tuple[int, int], its: tuple[int, int], limits: Thresholds, *, offset: bool
+) -> bool:
     """Return whether both sides compute the same with that many operators folded, and not without."""
     one, other = ours.folded(*mine), theirs.folded(*its)
     base = (ours.computes.offset, theirs.computes.offset)  # offsets may cancel
-    if not (_same(one.weights, other.weights) and _same(one.offset, other.offset, *base)):
+    if not (_same(one.weights, other.weights, limits) and _same(one.offset, other.offset, limits, *base)):
         return False
     without = (ours.computes, other) if any(mine) else (one, theirs.computes)
     before, left = (_apart(*each, offset=offset) for each in (without, (one, other)))
-    return left <= LEFT * before
+    return left <= limits.left * before
 
 
-def _same(one: _Rounded, other: _Rounded, *terms: _Rounded) -> bool:
+def _same(one: _Rounded, other: _Rounded, limits: Thresholds, *terms: _Rounded) -> bool:
     """Return whether numbers differ by no more than rounding, and that is small beside the largest of them and of the `terms` that were added."""
     apart = np.abs(one.real - other.real)
     beyond = np.maximum(apart - one.slack - other.slack, 0)
     size, *sizes = (float(np.linalg.norm(np.broadcast_to(each.real, apart.shape))) for each in (other, *terms))
-    return bool(np.linalg.norm(beyond) <= OFF * size and np.linalg.norm(apart) <= LOST * max(size, *sizes, 0.0))
+    near, large = np.linalg.norm(beyond) <= limits.off * size, limits.lost * max(size, *sizes, 0.0)
+    return bool(near and np.linalg.norm(apart) <= large)
 
 
 def _apart(one: _Affine, other: _Affine, *, offset: bool) -> float:
@@ -157,7 +160,7 @@ def _apart(one: _Affine, other: _Affine, *, offset: bool) -> float:
     return float(np.linalg.norm(parts[0].real - parts[1].real))
 
 
-def _sides(pair: Pair, pairs: Pairs) -> tuple[_Side, _Side] | None:
+def _sides(pair: Pair, pairs: Pairs, rounded: float) -> tuple[_Side, _Side] | None:
     """Return both operators of a pair; None where one is not known to be affine, or has nothing beside it that the other lacks."""
     operators = _operators(pair, pairs)
     if operators is None:
@@ -166,11 +169,11 @@ def _sides(pair: Pair, pairs: Pairs) -> tuple[_Side, _Side] | None:
         ([one for one, _ in pairs.operators], pairs.added),
         ([other for _, other in pairs.operators], pairs.missing),
     )
-    chains = [_chains(each, *of) for each, of in zip(operators, lists, strict=True)]
+    chains = [_chains(each, *of, rounded) for each, of in zip(operators, lists, strict=True)]
     if not any(chain for each in chains for chain in each):
         return None
     try:
-        computed = _computed(*operators, pairs)
+        computed = _computed(*operators, pairs, rounded)
     except ValueError:  # of an encoding that is not read
         return None
     if computed is None:
@@ -187,10 +190,12 @@ def _operators(pair: Pair, pairs: Pairs) -> tuple[ComputingOperator, ComputingOp
     return next((each for each in pairs.operators if any(of is alone[0] for of in each)), None)
 
 
-def _computed(ours: ComputingOperator, theirs: ComputingOperator, pairs: Pairs) -> tuple[_Affine, _Affine] | None:
+def _computed(
+    ours: ComputingOperator, theirs: ComputingOperator, pairs: Pairs, rounded: float
+) -> tuple[_Affine, _Affine] | None:
     """Return what two operators compute, both with weights in the artifact's layout; ValueError for an encoding that is not read."""
     if ours.name in _FOLDS and theirs.name in _FOLDS:
-        one, other = _step(ours), _step(theirs)
+        one, other = _step(ours, rounded), _step(theirs, rounded)
         return None if one is None or other is None else (one, other)
     matrix = next((each for each in pairs.pairs if _is_of(each, ours, theirs)), None)
     if ours.name != theirs.name or ours.name not in _AXES or matrix is None:
@@ -201,8 +206,8 @@ def _computed(ours: ComputingOperator, theirs: ComputingOperator, pairs: Pairs) 
     factors = np.ones(()) if ours.factors is None else ours.factors
     by, axes = _exact(factors), _AXES[ours.name]
     return (
-        _Affine(_rounded(held).times(by), _bias(ours), *axes),
-        _Affine(_exact(wanted).times(by), _bias(theirs), *axes),
+        _Affine(_within(held, rounded).times(by), _bias(ours, rounded), *axes),
+        _Affine(_exact(wanted).times(by), _bias(theirs, rounded), *axes),
     )
 
 
@@ -213,20 +218,25 @@ def _is_of(pair: Pair, ours: ComputingOperator, theirs: ComputingOperator) -> bo
     return pair.ours.of is ours and pair.theirs.of is theirs and pair.ours.at == pair.theirs.at == 1
 
 
-def _bias(operator: ComputingOperator) -> _Rounded:
+def _bias(operator: ComputingOperator, rounded: float) -> _Rounded:
     held = operator.constants.get(operator.bias)
-    return _exact(np.zeros(1)) if held is None else _rounded(ConstantPlace(operator, operator.bias, held).values())
+    if held is None:
+        return _exact(np.zeros(1))
+    return _within(ConstantPlace(operator, operator.bias, held).values(), rounded)
 
 
 def _chains(
-    operator: ComputingOperator, matched: Sequence[ComputingOperator], left: Sequence[ComputingOperator]
+    operator: ComputingOperator,
+    matched: Sequence[ComputingOperator],
+    left: Sequence[ComputingOperator],
+    rounded: float,
 ) -> tuple[list[tuple[ComputingOperator, _Affine]], list[tuple[ComputingOperator, _Affine]]]:
     """Return the operators among `left` in front of one and behind it, which nothing else reads, the nearest first."""
     reading: dict[int, list[ComputingOperator]] = {}
     for each in (*matched, *left):
         for feed in each.feeds.values():
             reading.setdefault(id(feed), []).append(each)
-    steps = {id(each): step for each in left if (step := _step(each)) is not None}
+    steps = {id(each): step for each in left if (step := _step(each, rounded)) is not None}
     return list(_in_front(operator, steps, reading)), list(_behind(operator, steps, reading))
 
 
@@ -254,7 +264,7 @@ def _behind(
         yield operator, steps[id(operator)]
 
 
-def _step(operator: ComputingOperator) -> _Affine | None:
+def _step(operator: ComputingOperator, rounded: float) -> _Affine | None:
     """Return the factor and the offset of an operator with one constant, a number or one for each channel; None for any other operator."""
     if operator.name not in _FOLDS or len(operator.constants) != 1 or len(operator.feeds) > 1:
         return None
@@ -262,7 +272,7 @@ def _step(operator: ComputingOperator) -> _Affine | None:
     if not constant.is_real or (constant.size > 1 and constant.shape[-1] != constant.size):
         return None
     try:
-        held = _rounded(ConstantPlace(operator, at, constant).values())
+        held = _within(ConstantPlace(operator, at, constant).values(), rounded)
     except ValueError:  # of an encoding that is not read
         return None
     number = _Rounded(held.real.ravel(), held.slack.ravel())
@@ -280,9 +290,9 @@ def _step(operator: ComputingOperator) -> _Affine | None:
     return _Affine(_Rounded(1 / number.real, number.slack / (size * (size - number.slack))), none)
 
 
-def _rounded(held: Values) -> _Rounded:
-    """Return the numbers of a constant, each within half a step of what it stands for, or within float32's rounding."""
-    slack = np.maximum(np.broadcast_to(held.step, held.real.shape) * ROUNDED, np.abs(held.real) * _FLOAT32)
+def _within(held: Values, rounded: float) -> _Rounded:
+    """Return the numbers of a constant, each within `rounded` steps of what it stands for, or within float32's rounding."""
+    slack = np.maximum(np.broadcast_to(held.step, held.real.shape) * rounded, np.abs(held.real) * _FLOAT32)
     return _Rounded(held.real, slack)
 
 

@@ -1,15 +1,27 @@
-"""From where on a constant is off, and what explains it: for the search for a reason. How far one may be off is in a profile's `[weights]`."""
+"""The numbers of `thresholds.toml`, as the search for reasons has them: the host reads the file, and a job gets them with its options."""
 
 from __future__ import annotations
 
-ROUNDED = 0.55
-"""Of a step: a larger error is not rounding, which is half a step."""
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-OFF = 1e-4
-"""Of a constant's size: a larger error of numbers without steps is not rounding."""
 
-LEFT = 0.1
-"""The share of the error's norm that may remain behind an explanation: 20 dB."""
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From where on a constant is off, and what explains it; `thresholds.toml` says why each is the right one.
 
-LOST = 0.5
-"""Of the norm: with a larger error numbers have less than 6 dB, and say next to nothing of the original's."""
+    `rounded` is in steps, `off` a share of a constant's size. `left` and `lost` are shares of a norm; `alike` is a correlation, and a share of
+    channels.
+    """
+
+    rounded: float
+    off: float
+    left: float
+    lost: float
+    alike: float
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Thresholds:
+        """Return the thresholds that a job's options have; KeyError where one is missing."""
+        return cls(**{name: float(options[name]) for name in cls.__slots__})

@@ -8,6 +8,8 @@ import numpy as np
 
 from toolkit.engines.tflite.constants import Constant, Values
 from toolkit.engines.tflite.graphs import BIAS, ComputingOperator
+from toolkit.weights import account
+from toolkit.weights.account_job import thresholds
 
 ENDS = {"int8": (-128, 127), "int4": (-8, 7), "int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 INPUT_STEP = 0.02
@@ -103,3 +105,8 @@ def _bias(name: str, real: np.ndarray, dtype: str, matrix: Constant) -> tuple[Co
         return constant(name, real, dtype), None
     step = np.broadcast_to(matrix.values().step.ravel() * INPUT_STEP, real.shape)
     return stored(name, np.round(real / step), step, dtype), step
+
+
+def accounted(ours, theirs, moments=None, limits=None):
+    """Return the account of two networks, by the package's thresholds or by `limits`."""
+    return account.accounted(ours, theirs, thresholds() if limits is None else limits, moments)

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.weights.networks_of_constants import constant, operator, stored
+from tests.unit.weights.networks_of_constants import accounted, constant, operator, stored
 from toolkit.profiles.weight_limits import Weights
-from toolkit.weights.account import accounted
 from toolkit.weights.judge import judge_account
 
 RANDOM = np.random.default_rng(11)

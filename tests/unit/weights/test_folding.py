@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.weights.networks_of_constants import constant, operator
+from tests.unit.weights.networks_of_constants import accounted, constant, operator
 from toolkit.profiles.weight_limits import Weights
-from toolkit.weights.account import accounted
+from toolkit.weights.account_job import thresholds
 from toolkit.weights.judge import judge_account
 
 RANDOM = np.random.default_rng(7)
@@ -171,3 +171,21 @@ def test_numbers_for_each_place_explain_nothing():
     ours = [before, beside("ADD", np.ones((1, 6, 6, 8)), [before], shape=(1, 6, 6, 8))]
 
     assert others(judged(ours, [layer(KERNEL, BIAS[:8], kind="CONV_2D")]))[0] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("other", "dtype"),
+    [({"rounded": 0.1}, "int8"), ({"off": 1e9}, "float32"), ({"left": 1e-9}, "int8"), ({"lost": 1e-9}, "int8")],
+)
+def test_each_threshold_of_the_file_decides(other, dtype):
+    """A normalization behind a layer is an excuse by the shipped ones, and none by one that nothing meets."""
+    before = layer(MATRIX, BIAS, dtype=dtype)
+    factor = beside("MUL", FACTOR, [before], dtype)
+    ours = [before, factor, beside("ADD", OFFSET, [factor], dtype)]
+    theirs = [layer(MATRIX * FACTOR[:, None], BIAS * FACTOR + OFFSET)]
+
+    def excused(limits):
+        return fused(judge_account(accounted(ours, theirs, None, limits), Weights(), "quantization"))
+
+    assert excused(thresholds()) == ["b", "w"]
+    assert excused(replace(thresholds(), **other)) != ["b", "w"]

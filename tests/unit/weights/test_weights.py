@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.weights.networks_of_constants import constant, network, operator, stored, weights, whole
+from tests.unit.weights.networks_of_constants import accounted, constant, network, operator, stored, weights, whole
 from toolkit.engines.tflite.graphs import ComputingOperator
 from toolkit.profiles.weight_limits import WeightLimits, Weights
-from toolkit.weights.account import accounted
 from toolkit.weights.clipping import clipped
 from toolkit.weights.clipping_findings import judge_clipping
 from toolkit.weights.judge import judge_account
