@@ -6,12 +6,9 @@ Import this module only where a file is read: pydantic costs more time than the 
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import functools
-import os
 import sys
-import time
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,7 +36,6 @@ TOML_DEPTH = 32
 """The most levels of nested tables and lists. The deepest file of the toolkit has 6."""
 
 _INT_BITS = 63
-_SETTLED_NS = 2_000_000_000
 _MOST_TOLD = 50  # mistakes in one file
 
 _EXPECTED = {
@@ -86,19 +82,15 @@ ModelT = TypeVar("ModelT", bound=ConfigModel)
 def load(path: Path | str, model: type[ModelT]) -> ModelT:
     """Return the content of the TOML file as a model; InvalidConfig with one line for each mistake in it.
 
-    A verb asks several times for the same file: while its status is the same, the model is, too. Of a file that was just changed the status tells
-    nothing, because file systems count time in steps of some milliseconds.
+    A verb asks several times for the same file: the same text is parsed once. The file is read each time, because its status does not tell that it
+    changed: whoever writes it may keep size and time, as `rsync --times` does.
     """
-    with contextlib.suppress(OSError, ValueError):  # reading it says what is wrong
-        status = os.stat(path)
-        if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
-            return _remembered(path, model, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
-    return parsed(path, read(path), model)
+    return _remembered(path, model, _text(path))
 
 
 @functools.lru_cache(maxsize=256)
-def _remembered(path: Path | str, model: type[ModelT], _status: tuple[int, ...]) -> ModelT:
-    return parsed(path, read(path), model)
+def _remembered(path: Path | str, model: type[ModelT], text: str) -> ModelT:
+    return parsed(path, _tables(path, text), model)
 
 
 def parsed(path: Path | str, content: Mapping[str, Any], model: type[ModelT]) -> ModelT:
@@ -111,14 +103,25 @@ def parsed(path: Path | str, content: Mapping[str, Any], model: type[ModelT]) ->
 
 def read(path: Path | str) -> dict[str, Any]:
     """Return the tables of a TOML file unchanged; InvalidConfig if the file is missing or is no TOML (then with the line)."""
+    return _tables(path, _text(path))
+
+
+def _text(path: Path | str) -> str:
     file = Path(path)
     try:
-        content: dict[str, Any] = tomllib.loads(read_text(file, TOML_BYTES))
+        return read_text(file, TOML_BYTES)
     except FileNotFoundError:
         siblings = [sibling.name for sibling in file.parent.glob(f"*{file.suffix}")]
         raise InvalidConfig(path, [f"no such file; {suggestion(file.name, siblings)}"]) from None
     except DamagedFile as error:
         raise InvalidConfig(path, [error.problem.removeprefix(f"{path}: ")]) from error
+    except ValueError as error:  # a path that the system does not take
+        raise InvalidConfig(path, [str(error)]) from error
+
+
+def _tables(path: Path | str, text: str) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = tomllib.loads(text)
     except RecursionError:
         raise InvalidConfig(path, ["not TOML: nested too deeply"]) from None
     except ValueError as error:  # from tomllib, and from Python for a number of thousands of digits

@@ -1,13 +1,13 @@
 """Asks a release of a runtime what it can run, and makes its table of capabilities.
 
-Models of one operator run in jobs of workers, as all models do: confined, and killed at their limits. Where a job dies, each of its models gets a job
-of its own; an abort is an answer too.
+Models of one operator run in jobs of workers, as all models do: confined, and killed at their limits. A job has many models, since each job of an
+emulated machine starts a worker of its own. Where a job dies, each half of its models gets a job, down to one model; an abort is an answer too.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -25,6 +25,7 @@ _HOW = (
 )
 _HOW_LISTED = "edge-toolkit targets probe: the runtime listed the kernels that it registers for the CPU; operators without one were put to a session"
 _ABORTS = "aborts"
+_MODELS_OF_A_JOB = 1000  # an emulated core takes about 30 ms for a model, and some seconds for each start of a worker
 Said = Mapping[str, "str | None"]
 
 
@@ -63,13 +64,8 @@ def models_job(name: str, artifact_format: str, operators: Sequence[str] | None)
 def _by_models(asked: Asking, name: str, version: str, artifact_format: str, converter: ModuleType) -> Capabilities:
     (written,) = asked.executor.run(asked.writing)
     made = written.result
-    versions = [list(members.values()) for members in made["versions"].values()]
-    groups = [
-        [member for group in versions for member in group],
-        *map(list, _values(made["models"])),
-        *([one] for one in made["custom"].values()),
-    ]
-    said = asked.of(groups)
+    groups = (*made["versions"].values(), *made["models"].values(), made["custom"])
+    said = asked.of([member for group in groups for member in group.values()])
     operators = {
         each: abilities(made["versions"][each], made["models"].get(each, {}), said, converter.about_dtypes)
         for each in made["versions"]
@@ -120,10 +116,6 @@ def _by_kernels(
     )
 
 
-def _values(models: Mapping[str, Mapping[str, str]]) -> Iterable[Iterable[str]]:
-    return (members.values() for members in models.values())
-
-
 def abilities(
     versions: Mapping[str, str], models: Mapping[str, str], said: Said, about_dtypes: Callable[[str], str | None]
 ) -> Abilities:
@@ -162,22 +154,24 @@ class Asking:
     engine: str = ""
     machine: str = ""
 
-    def of(self, groups: Sequence[Sequence[str]]) -> dict[str, str | None]:
-        """Return what came of each model. Those of a group run in one job, and each in its own if that job dies."""
+    def of(self, members: Sequence[str]) -> dict[str, str | None]:
+        """Return what came of each model. Many run in one job; where a job dies, each half of them runs again, down to one model."""
         said: dict[str, str | None] = {}
-        again: list[str] = []
-        for group, outcome in zip(groups, self.executor.outcomes(map(self._job, groups)), strict=True):
-            if outcome.error is None:
-                said |= outcome.entry.result["said"]
-                self.engine = outcome.entry.result["engine"] or self.engine
-                self.machine = str(outcome.entry.about.get("machine", self.machine))
-            elif isinstance(outcome.error, WorkerCrashed | LimitReached):
-                again += group
-            else:
-                raise outcome.error
-        alone = [[member] for member in again]
-        for (member,), outcome in zip(alone, self.executor.outcomes(map(self._job, alone)), strict=True):
-            said[member] = outcome.entry.result["said"][member] if outcome.error is None else _died(outcome.error)
+        jobs = [members[place : place + _MODELS_OF_A_JOB] for place in range(0, len(members), _MODELS_OF_A_JOB)]
+        while jobs:
+            halves: list[Sequence[str]] = []
+            for job, outcome in zip(jobs, self.executor.outcomes(map(self._job, jobs)), strict=True):
+                if outcome.error is None:
+                    said |= outcome.entry.result["said"]
+                    self.engine = outcome.entry.result["engine"] or self.engine
+                    self.machine = str(outcome.entry.about.get("machine", self.machine))
+                elif len(job) == 1:
+                    said[job[0]] = _died(outcome.error)
+                elif isinstance(outcome.error, WorkerCrashed | LimitReached):
+                    halves += [job[: len(job) // 2], job[len(job) // 2 :]]
+                else:
+                    raise outcome.error
+            jobs = halves
         return said
 
     def _job(self, members: Sequence[str]) -> Job:

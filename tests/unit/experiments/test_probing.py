@@ -40,10 +40,10 @@ def asking(tmp_path, monkeypatch, watched):
 
 
 def test_a_model_that_ends_its_process_is_an_answer(asking):
-    """The others of its job are asked again, each in a job of its own."""
+    """The others of its job are asked again, with half of them in each job."""
     asked = asking(fine="answer", dies="abort", too="answer", raises="raise")
 
-    said = asked.of([["fine", "dies", "too"], ["raises"]])
+    said = asked.of(["fine", "dies", "too", "raises"])
 
     assert (said["fine"], said["too"]) == (None, None)
     assert said["dies"].startswith("aborts: ")
@@ -53,7 +53,7 @@ def test_a_model_that_ends_its_process_is_an_answer(asking):
 
 def test_a_runtime_that_is_not_there_is_no_answer(asking):
     with pytest.raises(EnvironmentUnavailable):
-        asking("litert", fine="answer").of([["fine"]])
+        asking("litert", fine="answer").of(["fine"])
 
 
 def test_only_dtypes_that_the_runtime_names_are_refused():

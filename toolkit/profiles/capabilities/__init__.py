@@ -22,7 +22,7 @@ from toolkit.config import ConfigModel
 from toolkit.engines.description import OperatorUse
 from toolkit.engines.uses import NONE, UNKNOWN
 from toolkit.errors import InvalidConfig
-from toolkit.files.foreign import read_json
+from toolkit.files.foreign import parse_json, read_bytes
 
 Status = Literal["runs", "missing", "version", "dtype", "unknown"]
 Count = Annotated[int, Field(ge=0)]
@@ -187,7 +187,7 @@ def find(runtime: str, version: str) -> Capabilities | None:
     path = path_of(runtime, version)
     if path is None:
         return None
-    table = _read(path, path.stat().st_mtime_ns)
+    table = _parsed(path, read_bytes(path, LARGEST))
     if (table.runtime, table.version) != (runtime, version):
         raise InvalidConfig(
             path, [f"is of {table.runtime} {table.version}; expected {runtime} {version}, as its name says"]
@@ -196,8 +196,8 @@ def find(runtime: str, version: str) -> Capabilities | None:
 
 
 @functools.lru_cache(maxsize=8)
-def _read(path: Path, _changed: int) -> Capabilities:
-    table, problems = config.check(read_json(path, dict, most_bytes=LARGEST), Capabilities)
+def _parsed(path: Path, content: bytes) -> Capabilities:
+    table, problems = config.check(parse_json(content, path, dict), Capabilities)
     if table is None:
         raise InvalidConfig(path, map(str, problems))
     return table
