@@ -78,7 +78,7 @@ def test_a_file_becomes_a_model(tmp_path):
 
 
 def test_a_file_that_stays_the_same_is_parsed_once_and_a_changed_one_again(tmp_path, monkeypatch):
-    """One verb asks for a recipe five times. A change that keeps size and time is seen too: an editor within one step of the clock, rsync, a script."""
+    """One verb asks for a recipe five times. A change that keeps size and time is seen too: an editor in one step of the clock, rsync."""
     path, parsed = tmp_path / "file.toml", []
     real = config.parsed
     monkeypatch.setattr(config, "parsed", lambda *asked: parsed.append(asked) or real(*asked))

@@ -21,6 +21,10 @@ Each defines
         Raises RequestError for unknown options, EnvironmentUnavailable or TargetUnavailable if it cannot start there.
     require_options(options: Mapping[str, object]) -> None
         Optional: raises RequestError with all mistakes in the options; it is called when a profile is read.
+    require_environment(environment: str, options: Mapping[str, object]) -> None
+        Optional: raises UnknownName for an engine that it does not start with these options; it is called when a profile is read.
+    require_files(options: Mapping[str, object]) -> None
+        Optional: raises RequestError for files of this machine that the options name and that do not serve; it is called before a build begins.
     ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool
         Returns True if `prepare` would make nothing and need no network.
     features(options: Mapping[str, object]) -> tuple[str, list[str]]
@@ -56,6 +60,7 @@ __all__ = [
     "is_timed",
     "prepare",
     "require_able",
+    "require_files",
     "require_options",
     "setup",
     "setup_names",
@@ -172,11 +177,23 @@ def require_able(name: str, runtime: str) -> None:
         raise RequestError(f"{runtime} is started by the launcher {', '.join(starts)} only; got {name!r}")
 
 
-def require_options(name: str, options: Mapping[str, object]) -> None:
-    """Raise RequestError with all mistakes in a launcher's options that show without a look at what it starts jobs on."""
+def require_options(name: str, runtime: str, options: Mapping[str, object]) -> None:
+    """Raise RequestError with all mistakes in a launcher's options that show without a look at what it starts jobs on, or at any file.
+
+    UnknownName where it does not start the environment of this runtime with these options.
+    """
     launcher = registry.load("launchers", name)
     if hasattr(launcher, "require_options"):
         launcher.require_options(options)
+    if hasattr(launcher, "require_environment"):
+        launcher.require_environment(registry.load("execution/runtimes", runtime).ENVIRONMENT, options)
+
+
+def require_files(name: str, options: Mapping[str, object]) -> None:
+    """Raise RequestError, with all mistakes, where a file of this machine that a launcher's options name does not serve."""
+    launcher = registry.load("launchers", name)
+    if hasattr(launcher, "require_files"):
+        launcher.require_files(options)
 
 
 def _runtimes(launcher: str) -> tuple[str, ...]:

@@ -183,6 +183,11 @@ def require_options(options: Mapping[str, object]) -> None:
         raise all_at_once(mistakes)
 
 
+def require_files(options: Mapping[str, object]) -> None:
+    """Raise RequestError where `binary` is no program of Android's; the whole file is read, and no phone is asked."""
+    _read(options)
+
+
 def _delegate_of(options: Mapping[str, object]) -> str:
     return str(options.get("delegate", "cpu"))
 

@@ -30,6 +30,7 @@ __all__ = [
     "means",
     "prepare",
     "ready",
+    "require_environment",
     "require_options",
     "status",
 ]
@@ -46,7 +47,8 @@ _OWN_LIBRARIES = ("/lib/{machine}-linux-gnu", "/usr/lib/{machine}-linux-gnu")
 
 def prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
     """Return how to start a script in `environment` with the driver; the driver is made first if it is missing."""
-    _require_known(environment, options)
+    require_options(options)
+    require_environment(environment, options)
     try:
         driver = vulkan.make_driver(settings)
     except EnvironmentUnavailable as error:
@@ -71,7 +73,8 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
 
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:
     """Return whether driver and environment exist."""
-    _require_known(environment, options)
+    require_options(options)
+    require_environment(environment, options)
     return vulkan.find_driver(settings) is not None and environments.find(environment, settings) is not None
 
 
@@ -100,9 +103,8 @@ def status(settings: Settings) -> Status:
     return vulkan.status(settings)
 
 
-def _require_known(environment: str, options: Mapping[str, object]) -> None:
-    """Raise RequestError for an option, UnknownName for an environment whose engine has no GPU delegate."""
-    require_options(options)
+def require_environment(environment: str, options: Mapping[str, object]) -> None:
+    """Raise UnknownName for an environment whose engine has no GPU delegate."""
     base = split_name(environment)[0]
     if base not in _ENVIRONMENTS:
         raise UnknownName("environment on launcher lavapipe", base, _ENVIRONMENTS)

@@ -39,6 +39,7 @@ __all__ = [
     "means",
     "prepare",
     "ready",
+    "require_environment",
     "require_options",
     "status",
 ]
@@ -164,14 +165,19 @@ def require_options(options: Mapping[str, object]) -> None:
         raise RequestError(printable.lines(printable.line(f"launcher qemu: {each}") for each in wrong))
 
 
-def _cpu(environment: str, options: Mapping[str, object]) -> str:
-    """Return the requested core; RequestError for wrong options, UnknownName for an environment that cannot run on it."""
-    require_options(options)
+def require_environment(environment: str, options: Mapping[str, object]) -> None:
+    """Raise UnknownName for an environment that has no packages for the emulated machine; the options are right."""
     cpu = str(options["cpu"])
     machine = x86.MACHINE if cpu in x86.PROCESSORS else PROCESSORS[cpu].machine
     if (base := split_name(environment)[0]) not in packages.able(machine):
-        raise UnknownName(f"environment for {machine} on launcher qemu", base, packages.able(machine))
-    return cpu
+        raise UnknownName(f"launcher qemu: environment for {cpu} ({machine})", base, packages.able(machine))
+
+
+def _cpu(environment: str, options: Mapping[str, object]) -> str:
+    """Return the requested core; RequestError for wrong options, UnknownName for an environment that cannot run on it."""
+    require_options(options)
+    require_environment(environment, options)
+    return str(options["cpu"])
 
 
 def _about(engine: str, machine: str, qemu: Emulator, cpu: str) -> dict[str, str]:

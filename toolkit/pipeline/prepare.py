@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import environments, findings, launchers, registry
+from toolkit import environments, findings, launchers, printable, registry
 from toolkit.comparison.output_kinds.declaring import Declared, require_fitting
 from toolkit.comparison.task_metrics import canonical
 from toolkit.errors import OutsideError, RequestError, UnknownName, all_at_once, gathering
@@ -174,6 +174,7 @@ def settled(
     for names in [[name] for name in dict.fromkeys(targets)] or [[]]:
         with gathering(mistakes):
             found += [(profile, recipes_of_target(profile)) for profile in profiles_of(names)]
+            _require_files(names[0], found[-1][0])
     with gathering(mistakes):
         samples.require_readable([recipe for _, recipes in found for recipe in recipes])
     with gathering(mistakes):
@@ -183,6 +184,16 @@ def settled(
             location.locate(original)
         raise all_at_once(mistakes)
     return found
+
+
+def _require_files(given: str, profile: Target) -> None:
+    """Raise RequestError, with the name or the path that the user gave, where a file that a profile names does not serve."""
+    runtime = profile.runtime
+    try:
+        launchers.require_files(runtime.launcher, runtime.launcher_options)
+    except RequestError as error:
+        lines = (f"{given}: runtime: {line}" for line in error.problem.splitlines())
+        raise RequestError(printable.lines(lines), error.hint) from error
 
 
 def make_environments(wanted: Iterable[tuple[Target, Sequence[Recipe]]], settings: Settings) -> None:

@@ -190,7 +190,7 @@ class Target(ConfigModel):
         try:
             launchers.require_able(runtime.launcher, runtime.name)
             if not info.data.get("abstract"):  # another profile, which extends it, may say the rest
-                launchers.require_options(runtime.launcher, runtime.launcher_options)
+                launchers.require_options(runtime.launcher, runtime.name, runtime.launcher_options)
         except EdgeToolkitError as error:
             raise ValueError("; ".join(error.problem.splitlines())) from None
         if runtime.kernels not in kernels:

@@ -54,7 +54,7 @@ def test_a_launcher_defines_what_the_folder_says(name, settings):
 def test_a_wrong_option_shows_when_a_profile_is_read(name):
     """`targets check` would else call a profile right that no build takes."""
     with pytest.raises(RequestError, match=f"launcher {name}: .*unknown"):
-        launchers.require_options(name, {"no such option": 1})
+        launchers.require_options(name, "litert", {"no such option": 1})
 
 
 def test_doctor_sees_every_launcher_and_nothing_is_made(settings):
@@ -188,7 +188,7 @@ def test_a_core_must_be_named_and_known(settings, options, says):
 def test_only_engines_with_arm_packages_are_emulated(settings):
     """TensorFlow is the reference, on this machine."""
     with pytest.raises(
-        UnknownName, match=r"aarch64 .*'tensorflow': unknown; .*known: litert, onnxruntime, tflite_runtime"
+        UnknownName, match=r"aarch64\) 'tensorflow': unknown; .*known: litert, onnxruntime, tflite_runtime"
     ):
         qemu.prepare("tensorflow", {"cpu": "cortex-a72"}, settings)
 
@@ -205,7 +205,7 @@ def test_what_cannot_be_made_makes_the_target_unavailable(settings):
 def test_each_kind_of_core_has_its_engines(settings):
     """Those that have wheels for it: for 32 bits it is one."""
     for engine in ("litert", "onnxruntime", "onnxruntime==1.22.0"):
-        with pytest.raises(UnknownName, match=r"armv7l .*unknown; .*known: tflite_runtime$"):
+        with pytest.raises(UnknownName, match=r"armv7l\) .*unknown; .*known: tflite_runtime$"):
             qemu.prepare(engine, {"cpu": "cortex-a7"}, settings)
     with pytest.raises(UnknownName, match=r"'tensorflow': unknown; .*known: litert, onnxruntime, tflite_runtime"):
         qemu.prepare("tensorflow", {"cpu": "haswell"}, settings)

@@ -117,6 +117,31 @@ def test_targets_sets_and_the_model_are_told_together(here, verb):
         assert says in str(caught.value)
 
 
+@pytest.mark.parametrize("verb", ["build", "verify", "sweep"])
+def test_files_that_profiles_name_are_looked_at_before_anything_runs(here, verb):
+    """All of them at once, each with the profile that names it: of several phones nobody knows else which program is missing."""
+    for name in ("one", "two"):
+        options = f'[runtime]\noptions = {{ binary = "/no/such/{name}" }}\n'
+        (here / f"{name}.toml").write_text(
+            f'name = "{name}"\nabout = "a phone"\nextends = "base-android-adb"\n{options}'
+        )
+    targets, samples = ["./one.toml", "host", "two.toml"], Samples("digits.npz")
+    call = {
+        "build": lambda: toolkit.build(MODEL, targets, samples, Path("dist"), executor=Untouched()),
+        "verify": lambda: toolkit.verify(Path("m.tflite"), MODEL, targets, samples, executor=Untouched()),
+        "sweep": lambda: sweep(MODEL, targets, samples, executor=Untouched()),
+    }
+
+    with pytest.raises(RequestError) as caught:
+        call[verb]()
+
+    assert caught.value.problem.splitlines() == [
+        "./one.toml: runtime: launcher adb: binary '/no/such/one': no such file",
+        "two.toml: runtime: launcher adb: binary '/no/such/two': no such file",
+    ]
+    assert "benchmark_model" in caught.value.hint
+
+
 def test_each_hint_stands_below_its_own_problem():
     """A hint at the end would be taken for one of whatever stands before it; one that all have is given once."""
     first, second = InvalidSamples("a: is wrong", "mend a"), InvalidSamples("b: is wrong", "mend b")

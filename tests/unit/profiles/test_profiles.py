@@ -531,6 +531,11 @@ def test_a_mistake_in_the_base_is_reported_there(write):
         ("version =", "version = 2.14", "runtime.version: 2.14 is float, expected str"),
         (
             "version =",
+            'version = "2.3.0"\nlauncher = "qemu"\ncpu = "cortex-a7"',
+            "runtime: launcher qemu: environment for cortex-a7 (armv7l) 'litert': unknown; did you mean 'tflite_runtime'",
+        ),
+        (
+            "version =",
             'version = "2.3.0"\nkernels = "referenc"',
             "runtime.kernels: 'referenc'; did you mean 'reference'? known: builtin, ",
         ),
