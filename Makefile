@@ -62,9 +62,9 @@ format: $(READY) ## put the code into the form that `check` expects
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## measure builds, calibration, experiments and verification; fails where a limit is missed (JSON=all.json: write all.bench.json ...)
-	$(BIN)/edge-toolkit setup tensorflow litert tflite_runtime litert_quantizer onnxruntime
-	@missed=0; for each in bench calibration experiments verification targets; do \
+bench: $(READY) ## measure builds, calibration, experiments, verification and what workers, boards, pages add; fails where a limit is missed (JSON=all.json: write all.bench.json ...)
+	$(BIN)/edge-toolkit setup tensorflow litert tflite_runtime litert_quantizer onnxruntime qemu
+	@missed=0; for each in bench calibration experiments verification targets overheads boards pages; do \
 		$(BIN)/python tests/bench/$$each.py $(if $(JSON),--json $(basename $(JSON)).$$each.json) || missed=1; done; exit $$missed
 
 mutants: $(READY) ## put small faults into the code that judges, one by one, and list those that no test notices (ONLY='toolkit.verdict.verdict*': of one module); slow

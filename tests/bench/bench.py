@@ -253,21 +253,32 @@ def table(times: Times, values: list[Measured]) -> str:
     return "\n".join(lines)
 
 
+def arguments(about: str | None, rounds: int) -> argparse.ArgumentParser:
+    """Return what a benchmark can be told: how many rounds, and where to write its numbers."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to it as well")
+    return parser
+
+
+def told(times: Times, values: list[Measured], path: Path | None) -> int:
+    """Print all numbers, write them to a file where one is named, and return 0 if every limit is met, else 1."""
+    print(table(times, values))
+    if path:
+        measured = [{**asdict(each), "met": each.met} for each in values]
+        document = {"measured": measured, "seconds": times.seconds, "peak_bytes": times.peak_bytes}
+        path.write_text(json.dumps(document, indent=2) + "\n")
+    return 0 if all(each.met for each in values) else 1
+
+
 def main() -> int:
     """Measure, print, and return 0 if every limit is met, else 1."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = arguments(__doc__, rounds=5)
     parser.add_argument("--builds", type=int, default=20)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to it as well")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="edge-toolkit-bench-") as work:
         times, values = measure(asked.rounds, asked.builds, Path(work))
-    print(table(times, values))
-    if asked.json:
-        measured = [{**asdict(each), "met": each.met} for each in values]
-        document = {"measured": measured, "seconds": times.seconds, "peak_bytes": times.peak_bytes}
-        asked.json.write_text(json.dumps(document, indent=2) + "\n")
-    return 0 if all(each.met for each in values) else 1
+    return told(times, values, asked.json)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,13 @@ Processor time, unlike the wall clock, hardly depends on what else the machine d
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import bench
@@ -85,10 +82,7 @@ def look(home: bytes, ticks: dict[str, int]) -> None:
 
 def main() -> int:
     """Measure, print, and return 0 if the limit is met, else 1."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to it as well")
-    asked = parser.parse_args()
+    asked = bench.arguments(__doc__, rounds=2).parse_args()
     settings = Settings(home=default_home(), offline=True)
     with tempfile.TemporaryDirectory(prefix="edge-toolkit-bench-") as folder:
         work = Path(folder)
@@ -101,11 +95,7 @@ def main() -> int:
     one, many = (statistics.median(column) for column in zip(*found, strict=True))
     value = bench.Measured("six targets, processor time", many / one, 2.0, "x", "the build for one")
     times = bench.Times({"one target": [each for each, _ in found], "six targets": [each for _, each in found]})
-    print(bench.table(times, [value]))
-    if asked.json:
-        measured = [{**asdict(value), "met": value.met}]
-        asked.json.write_text(json.dumps({"measured": measured, "seconds": times.seconds}, indent=2) + "\n")
-    return 0 if value.met else 1
+    return bench.told(times, [value], asked.json)
 
 
 if __name__ == "__main__":

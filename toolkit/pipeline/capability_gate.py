@@ -76,7 +76,7 @@ def _not_probed(target: Target) -> Finding:
 
 def open_sizes(artifact: Artifact, target: Target) -> list[Finding]:
     """Return the finding about inputs whose sizes an artifact leaves open, for a runtime that takes fixed sizes only."""
-    names = tuple(spec.name for spec in artifact.signature.inputs if None in (spec.shape or (None,)))
+    names = tuple(spec.name for spec in artifact.signature.inputs if spec.shape is None or None in spec.shape)
     if not target.runtime.static_shapes or not names:
         return []
     message = f"{target.runtime.name} takes no open sizes, which {', '.join(names)} of {artifact.scheme} has"

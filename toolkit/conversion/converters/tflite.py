@@ -34,7 +34,7 @@ def convert(request: Request) -> FloatFile:
     path = request.out / f"model{SUFFIX}"
     path.write_bytes(converted(converter(request), "float32"))
     found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
-    if all(None not in (spec["shape"] or [None]) for spec in found["signature"]["inputs"]):
+    if all(spec["shape"] is not None and None not in spec["shape"] for spec in found["signature"]["inputs"]):
         start(path, "float32")
     (ends,) = endings(path).values()
     return {**found, "multiply_accumulates": multiply_accumulates(path), "endings": ends}
