@@ -6,7 +6,9 @@ environments that `edge-toolkit setup` made on this machine, with a store that b
 
 from __future__ import annotations
 
+import gc
 import http.server
+import itertools
 import json
 import os
 import shlex
@@ -21,15 +23,22 @@ from typing import NamedTuple
 import pytest
 from hypothesis import HealthCheck, settings
 
-from toolkit.settings import default_home
+from toolkit.settings import Settings, default_home
 
 ROOT = Path(__file__).resolve().parent.parent
 LIGHT = {"unit", "attacks"}
+NUMBERS = itertools.count()
 
 settings.register_profile(  # no timed and no random verdict
     "toolkit", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("toolkit")
+
+
+def pytest_collection_finish():
+    """Let no collection of garbage look through the tests that were found, which stay: there are ten thousand."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,12 +67,34 @@ def fresh_home(home, tmp_path):
     return linked_home(home, tmp_path / "home")
 
 
+@pytest.fixture(scope="session")
+def _nowhere(tmp_path_factory):
+    """Return a folder for cache folders that nobody has made; a folder for each test would cost more than most tests do."""
+    return tmp_path_factory.mktemp("nowhere")
+
+
+@pytest.fixture(scope="session")
+def workers(home):
+    """Return the workers that all commands and Python calls of the session share, so that TensorFlow is imported once."""
+    from tests.shared_workers import SharedWorkers  # light tests need none of it
+
+    with SharedWorkers(Settings(home=home)) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def executor(home, workers):
+    """Return the executor of all Python calls of the session."""
+    with workers.executor(Settings(home=home)) as shared:
+        yield shared
+
+
 @pytest.fixture(autouse=True)
-def _light(request, tmp_path, monkeypatch):
+def _light(request, _nowhere, monkeypatch):
     """Keep tests that may use nothing from using it."""
     light = LIGHT & set(request.path.relative_to(ROOT / "tests").parts)
     if light and request.node.get_closest_marker("engines") is None:
-        monkeypatch.setenv("EDGE_TOOLKIT_HOME", str(tmp_path / "cache"))
+        monkeypatch.setenv("EDGE_TOOLKIT_HOME", str(_nowhere / f"cache{next(NUMBERS)}"))
         monkeypatch.setenv("EDGE_TOOLKIT_OFFLINE", "1")
 
 
@@ -120,22 +151,20 @@ class Ended(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """A copy of the package with files of a test's own in it, run as the command that people run.
-
-    `folder` holds the copy, `home` is the cache folder.
-    """
+    """The command that people run, in `folder`; `home` is the cache folder, and `package` holds the package: a copy of a test's own, or this one."""
 
     folder: Path
     home: Path
+    package: Path
 
     def add(self, path: str, text: str) -> None:
         """Write one file of the package that was not there: `path` is relative to `toolkit/`."""
-        place = self.folder / "toolkit" / path
+        place = self.package / "toolkit" / path
         assert not place.exists()
         place.write_text(text)
 
     def run(self, *commands: str) -> list[Ended]:
-        """Run commands one after the other, as they are typed after `edge-toolkit`, each in a process of its own and in the copy's folder."""
+        """Run commands one after the other, as they are typed after `edge-toolkit`, each in a process of its own."""
         words = json.dumps([shlex.split(command) for command in commands])
         statuses = self._python("-c", _COMMANDS, words)
         return [
@@ -150,7 +179,7 @@ class Program:
         return set(self._python("-c", code, _EDGE_TOOLKIT_COMPLETE="complete_bash", **asked).split())
 
     def _python(self, *arguments: str, **variables: str) -> str:
-        command, given = [sys.executable, *arguments], {**os.environ, "PYTHONPATH": str(self.folder), **variables}
+        command, given = [sys.executable, *arguments], {**os.environ, "PYTHONPATH": str(self.package), **variables}
         return subprocess.run(command, cwd=self.folder, env=given, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
@@ -160,7 +189,13 @@ def program(tmp_path, home):
     folder = tmp_path / "program"
     for name in ("toolkit", "targets", "calibration", "docs"):
         shutil.copytree(ROOT / name, folder / name)
-    return Program(folder, home)
+    return Program(folder, home, folder)
+
+
+@pytest.fixture
+def commands(tmp_path, home):
+    """Return the program as it is, in an empty folder."""
+    return Program(tmp_path, home, ROOT)
 
 
 @pytest.fixture

@@ -32,14 +32,21 @@ def models(home, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def edge(workers):
+    """Return the command line."""
+    return CommandLine(workers)
+
+
 @pytest.fixture
-def build(models, tmp_path):
+def build(edge, models, tmp_path):
     """Return a function that builds one of the models within limits, with the samples that are named."""
 
     def run(name, *more, samples="samples", prefix=(), verb="build"):
         limits = ("--timeout", TIMEOUT_S, "--memory", 2)
         what = (verb, models / name, "--target", "host", "--calibration", models / f"{samples}.npz")
-        return CommandLine()(*what, *limits, "--out", tmp_path / "dist", *more, prefix=prefix)
+        where = {"prefix": prefix} if prefix else {}
+        return edge(*what, *limits, "--out", tmp_path / "dist", *more, **where)
 
     return run
 
@@ -123,9 +130,9 @@ def test_memory_that_is_not_given_is_a_limit(build):
         ("ends.pb", None),
     ],
 )
-def test_inspect_tells_of_loops_that_cannot_end(models, name, says):
+def test_inspect_tells_of_loops_that_cannot_end(edge, models, name, says):
     """Without running them; of those that may end nothing is said."""
-    ended = CommandLine()("inspect", models / name, "--json")
+    ended = edge("inspect", models / name, "--json")
 
     told = [found["message"] for found in ended.document["findings"] if found["code"] == "endless-loop"]
     assert len(told) == (says is not None)

@@ -22,9 +22,10 @@ import numpy as np
 import pytest
 
 import toolkit
+from tests.e2e.maker import Maker
+from tests.shared_workers import SharedWorkers, command
 from toolkit.confinement import ability
 from toolkit.environments import resolve
-from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.wire.shards import read_all
 
@@ -56,19 +57,28 @@ class Ended:
 
 
 class CommandLine:
-    """`edge-toolkit` in processes of its own, with this session's cache folder or another."""
+    """`edge-toolkit`, with this session's cache folder or another.
 
-    def __call__(self, *arguments: object, patience: float = PATIENCE_S, **where: Any) -> Ended:
+    With workers to share, a command that says nothing of where it runs is run in the process of the tests.
+    """
+
+    def __init__(self, workers: SharedWorkers | None = None) -> None:
+        self._workers = workers
+
+    def __call__(self, *arguments: object, **where: Any) -> Ended:
         """Return what a command left; whatever it was asked for, it may not end in a traceback. `where`: see `start`."""
+        if where or self._workers is None:
+            return self.process(*arguments, **where)
+        return _looked_at(Ended(*command([*map(str, arguments)], PACKAGE.parent, self._workers)))
+
+    def process(self, *arguments: object, patience: float = PATIENCE_S, **where: Any) -> Ended:
+        """Return what a command left that had a process of its own, as users' have."""
         process = self.start(*arguments, **where)
         try:
             out, err = process.communicate(timeout=patience)
         finally:
             process.kill()
-        ended = Ended(process.returncode, out, err)
-        assert "Traceback (most recent call last)" not in out + err, err
-        assert "internal error" not in err, err
-        return ended
+        return _looked_at(Ended(process.returncode, out, err))
 
     def start(
         self,
@@ -95,17 +105,16 @@ class CommandLine:
         )
 
 
+def _looked_at(ended: Ended) -> Ended:
+    assert "Traceback (most recent call last)" not in ended.out + ended.err, ended.err
+    assert "internal error" not in ended.err, ended.err
+    return ended
+
+
 @pytest.fixture(scope="session")
-def edge():
+def edge(workers):
     """Return the command line."""
-    return CommandLine()
-
-
-@pytest.fixture(scope="session")
-def executor(home):
-    """Return workers that all Python calls of the session share, so that TensorFlow is imported once."""
-    with LocalExecutor(Settings(home=home)) as shared:
-        yield shared
+    return CommandLine(workers)
 
 
 @pytest.fixture(scope="session")
@@ -123,28 +132,28 @@ def made(tensorflow_python, tmp_path_factory):
     together = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         together = together.parent
+    with contextlib.ExitStack() as makers:
 
-    @functools.cache
-    def run(script: str, *more: str, python: Path = tensorflow_python) -> Path:
-        asked = hashlib.sha256(repr((script, more, str(python))).encode()).hexdigest()[:8]
-        folder = together / f"{script.removesuffix('.py')}-{asked}"
-        with open(folder.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not folder.with_suffix(".whole").exists():
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir()
-                write(folder, script, more, python)
-                folder.with_suffix(".whole").touch()
-        return folder
+        @functools.cache
+        def maker(python: Path) -> Maker:
+            return makers.enter_context(Maker(python))
 
-    def write(folder: Path, script: str, more: Sequence[str], python: Path) -> None:
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-        variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | quiet
-        command = [python, HERE / script, folder, *more]
-        ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-        assert ended.returncode == 0, ended.stderr[-4000:]
+        @functools.cache
+        def run(script: str, *more: str, python: Path = tensorflow_python) -> Path:
+            asked = hashlib.sha256(repr((script, more, str(python))).encode()).hexdigest()[:8]
+            folder = together / f"{script.removesuffix('.py')}-{asked}"
+            with open(folder.with_suffix(".lock"), "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not folder.with_suffix(".whole").exists():
+                    shutil.rmtree(folder, ignore_errors=True)
+                    folder.mkdir()
+                    said = folder.with_suffix(".said")
+                    status = maker(python).run(HERE / script, [str(folder), *more], said)
+                    assert status == 0, said.read_text()[-4000:]
+                    folder.with_suffix(".whole").touch()
+            return folder
 
-    return run
+        yield run
 
 
 @pytest.fixture(scope="session")

@@ -70,9 +70,13 @@ def largest(found, known):
     return max(float(np.abs(found[name] - known[name]).max()) for name in known)
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".h5"])
-@pytest.mark.parametrize("package", ["keras", "tf_keras"])
-@pytest.mark.parametrize("case", ["several", "mapping", "nested", "recurrent", "attention", "convolution"])
+CASES = ("several", "mapping", "nested", "recurrent", "attention", "convolution")
+ONE_WAY, OTHER_WAY = (("keras", ".keras"), ("tf_keras", ".h5")), (("keras", ".h5"), ("tf_keras", ".keras"))
+# Of case, package and suffix, every two meet.
+PAIRS = [(case, *kind) for number, case in enumerate(CASES) for kind in (ONE_WAY, OTHER_WAY)[number % 2]]
+
+
+@pytest.mark.parametrize(("case", "package", "suffix"), PAIRS)
 def test_a_whole_model_gives_what_it_gave_when_it_was_saved(files, converted, case, package, suffix):
     """By name, through the file, the canonical form, the converter and LiteRT; no two inputs or outputs may change places."""
     found, known = converted(files / f"{case}-{package}{suffix}")
@@ -323,9 +327,13 @@ def test_weights_alone_need_a_builder(files, converted, executor, file):
     assert len(found["variables"]) == 11
 
 
-@pytest.mark.parametrize("part", [0.0, 0.001, 0.3, 0.9, 0.999])
 @pytest.mark.parametrize(
-    "file", ["several-keras.keras", "several-tf_keras.keras", "several-keras.h5", "net-keras.weights.h5"]
+    ("file", "part"),
+    [
+        ("several-keras.keras", 0.0),
+        *((file, part) for file in ("several-keras.keras", "several-keras.h5") for part in (0.001, 0.3, 0.9, 0.999)),
+        *((file, part) for file in ("several-tf_keras.keras", "net-keras.weights.h5") for part in (0.3, 0.999)),
+    ],
 )
 def test_a_file_that_was_cut_off_is_refused(files, executor, tmp_path, file, part):
     """A download that broke off, wherever it did."""

@@ -76,18 +76,18 @@ def build(edge, sample, digits, tmp_path_factory):
     """Return a function that builds the sample, and the folder that it writes to."""
     out = tmp_path_factory.mktemp("dist")
 
-    def run(*arguments, out=out, calibration=digits, **where):
-        return edge("build", sample, "--calibration", calibration, "--out", out, *arguments, **where)
+    def run(*arguments, out=out, calibration=digits, command=edge, **where):
+        return command("build", sample, "--calibration", calibration, "--out", out, *arguments, **where)
 
     return run, out
 
 
 @pytest.fixture(scope="module")
-def built(build):
-    """Return what one command for all targets left, and its folder."""
+def built(build, edge):
+    """Return what one command for all targets left, which is a process as users start it, and its folder."""
     run, out = build
     targets = [argument for name in TARGETS for argument in ("--target", name)]
-    return run(*targets, "--json"), out
+    return run(*targets, "--json", command=edge.process), out
 
 
 @pytest.fixture

@@ -52,29 +52,28 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(home, sample, digits, tmp_path_factory):
+def bench(executor, home, sample, digits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("broken")
     images = digits.with_suffix(".npz")
     with np.load(images) as held:
         np.savez(folder / "few.npz", image=held["images"][-SAMPLES:].astype(np.float32))
     python = environments.resolve("litert", settings=Settings(home=home)).python
-    with LocalExecutor(Settings(home=home)) as executor:
-        opened = open_model(Original(sample), executor)
-        calibrated = draw(opened, Samples(str(digits)), [Recipe("static_wi8_ai8")])
-        (variant, *_) = Recipe("static_wi8_ai8", quantizer="mlir").variants("tflite")
-        jobs = [calibrated.conversions.floats("tflite"), calibrated.conversions.artifact(variant, "tflite")]
-        floats, quantized = executor.run(*jobs)
-        model = draw(opened, Samples(None, str(folder / "few.npz")), ())
+    opened = open_model(Original(sample), executor)
+    calibrated = draw(opened, Samples(str(digits)), [Recipe("static_wi8_ai8")])
+    (variant, *_) = Recipe("static_wi8_ai8", quantizer="mlir").variants("tflite")
+    jobs = [calibrated.conversions.floats("tflite"), calibrated.conversions.artifact(variant, "tflite")]
+    floats, quantized = executor.run(*jobs)
+    model = draw(opened, Samples(None, str(folder / "few.npz")), ())
 
-        def chain(artifact, profile):
-            return plan(model, profiles.find(profile), artifact_at(artifact, executor), None, floats)
+    def chain(artifact, profile):
+        return plan(model, profiles.find(profile), artifact_at(artifact, executor), None, floats)
 
-        def broken(path, place, what):
-            made = folder / f"{place}{what}{path.parent.parent.name[:8]}.tflite"
-            subprocess.run([python, BREAK, path, made, str(place), what], check=True)
-            return made
+    def broken(path, place, what):
+        made = folder / f"{place}{what}{path.parent.parent.name[:8]}.tflite"
+        subprocess.run([python, BREAK, path, made, str(place), what], check=True)
+        return made
 
-        yield Bench(executor, chain, floats.out / "model.tflite", quantized.out / "model.tflite", broken)
+    return Bench(executor, chain, floats.out / "model.tflite", quantized.out / "model.tflite", broken)
 
 
 @pytest.mark.parametrize(

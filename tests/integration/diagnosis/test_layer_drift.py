@@ -20,7 +20,6 @@ from toolkit.jobs.job import Engine, Job, Output
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.profiles.recipe import KeepFloat, Recipe
 from toolkit.samples import dataset
-from toolkit.settings import Settings
 from toolkit.source import source
 from toolkit.source.original import Original
 from toolkit.wire.shards import read_all
@@ -59,13 +58,12 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(home, sample, digits):
-    with LocalExecutor(Settings(home=home, offline=True)) as executor:
-        opened = source.open_source(Original(sample), executor)
-        drawn = dataset.samples_job(str(digits), None, opened.signature, must_calibrate=True)
-        canonical = source.canonical_job(opened, drawn.output("verification"))
-        conversions = Conversions(canonical.output("saved_model"), drawn.output("calibration"))
-        yield Bench(executor, conversions, drawn.output("verification"))
+def bench(executor, sample, digits):
+    opened = source.open_source(Original(sample), executor)
+    drawn = dataset.samples_job(str(digits), None, opened.signature, must_calibrate=True)
+    canonical = source.canonical_job(opened, drawn.output("verification"))
+    conversions = Conversions(canonical.output("saved_model"), drawn.output("calibration"))
+    return Bench(executor, conversions, drawn.output("verification"))
 
 
 @pytest.fixture(scope="module")

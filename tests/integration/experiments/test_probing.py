@@ -9,19 +9,10 @@ import pytest
 from toolkit.execution.run import Execution
 from toolkit.experiments.probing import models_job, probed
 from toolkit.jobs.job import Engine
-from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.profiles import capabilities
-from toolkit.settings import Settings
 from toolkit.verbs.inspect import inspect
 
 OPERATORS = ("ADD", "CONV_2D", "DEQUANTIZE", "DILATE", "FULLY_CONNECTED", "SOFTMAX")
-
-
-@pytest.fixture(scope="module")
-def executor(home):
-    """Return workers in this machine's environments."""
-    with LocalExecutor(Settings(home=home)) as made:
-        yield made
 
 
 def test_the_stored_kernels_are_those_that_the_runtime_lists(executor):

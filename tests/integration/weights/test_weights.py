@@ -10,19 +10,12 @@ import pytest
 from toolkit.environments import resolve
 from toolkit.errors import UnknownName
 from toolkit.jobs.job import Engine, Job
-from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.profiles.weight_limits import Weights
 from toolkit.settings import Settings
 from toolkit.weights.account_job import account_job
 from toolkit.weights.judge import judge_account
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(scope="module")
-def executor(home):
-    with LocalExecutor(Settings(home=home, offline=True)) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

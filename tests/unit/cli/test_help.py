@@ -223,41 +223,59 @@ def test_update_baseline_refuses_what_would_do_nothing(tmp_path):
         )
 
 
-@pytest.mark.parametrize(
-    ("typed", "names"),
-    [
-        ("", {*PROGRAM.commands}),
-        ("targets ", {"list", "show", "check", "new", "probe"}),
-        ("build model -t ", {*profiles.names()}),
-        ("build model --target rasp", {name for name in profiles.names() if name.startswith("rasp")}),
-        ("targets show jets", {"jetson-orin-nano-cpu"}),
-        ("build model --scheme ", {*registry.names("conversion/schemes")}),
-        ("sweep model --estimator ", {*registry.names("conversion/estimators")}),
-        ("convert model --quantizer ", {*registry.names("conversion/quantizers")}),
-        ("compare a b --metric ", {*registry.names("comparison/metrics")}),
-        ("build model --task-metric ", {*registry.names("comparison/task_metrics")}),
-        ("build model --inputs-dtype ", {"float32", "int8", "uint8", "int16"}),
-        ("build model --report ", {f"{name}=" for name in registry.names("report/formats")}),
-        ("build model --gran", {"--granularity"}),
-        ("compare a b --stage tot", {"total"}),
-        ("sweep model --sort dr", {"drift"}),
-        ("setup qe", {"qemu"}),
-        ("run model.tflite -t host --samples set", set()),
-    ],
-)
-def test_a_shell_completes_names(typed, names):
+COMPLETED = {
+    "": {*PROGRAM.commands},
+    "targets ": {"list", "show", "check", "new", "probe"},
+    "build model -t ": {*profiles.names()},
+    "build model --target rasp": {name for name in profiles.names() if name.startswith("rasp")},
+    "targets show jets": {"jetson-orin-nano-cpu"},
+    "build model --scheme ": {*registry.names("conversion/schemes")},
+    "sweep model --estimator ": {*registry.names("conversion/estimators")},
+    "convert model --quantizer ": {*registry.names("conversion/quantizers")},
+    "compare a b --metric ": {*registry.names("comparison/metrics")},
+    "build model --task-metric ": {*registry.names("comparison/task_metrics")},
+    "build model --inputs-dtype ": {"float32", "int8", "uint8", "int16"},
+    "build model --report ": {f"{name}=" for name in registry.names("report/formats")},
+    "build model --gran": {"--granularity"},
+    "compare a b --stage tot": {"total"},
+    "sweep model --sort dr": {"drift"},
+    "setup qe": {"qemu"},
+    "run model.tflite -t host --samples set": set(),
+}
+COMPLETE = """
+import json, os, sys
+import toolkit.cli, toolkit.profiles  # once
+from toolkit.__main__ import main
+
+sys.argv = ["edge-toolkit"]
+for number, words in enumerate(json.load(sys.stdin)):
+    if os.fork() == 0:
+        for stream in (1, 2):
+            os.dup2(os.open(f"said.{number}.{stream}", os.O_WRONLY | os.O_CREAT), stream)
+        os.environ |= {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        main()
+    os.wait()
+"""
+
+
+@pytest.fixture(scope="module")
+def completed(tmp_path_factory):
+    """Return what bash is told for each text, on both streams: by processes forked from one, as importing takes longer than answering."""
+    folder = tmp_path_factory.mktemp("completed")
+    words = json.dumps([["edge-toolkit", *typed.split(" ")] for typed in COMPLETED])
+    variables = {**os.environ, "_EDGE_TOOLKIT_COMPLETE": "complete_bash", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", COMPLETE], env=variables, input=words, text=True, cwd=folder, check=True)
+    said = ([(folder / f"said.{number}.{stream}").read_text() for stream in (1, 2)] for number in range(len(COMPLETED)))
+    return dict(zip(COMPLETED, said, strict=True))
+
+
+@pytest.mark.parametrize("typed", COMPLETED)
+def test_a_shell_completes_names(completed, typed):
     """As bash asks, and with nothing where files are meant."""
-    words = ["edge-toolkit", *typed.split(" ")]
-    asked = {
-        "_EDGE_TOOLKIT_COMPLETE": "complete_bash",
-        "COMP_WORDS": " ".join(words),
-        "COMP_CWORD": str(len(words) - 1),
-    }
+    out, err = completed[typed]
 
-    ended = subprocess.run([COMMAND], env={**os.environ, **asked}, capture_output=True, text=True, check=True)
-
-    assert set(ended.stdout.split()) == names
-    assert ended.stderr == ""
+    assert set(out.split()) == COMPLETED[typed]
+    assert err == ""
 
 
 def test_a_kind_completes_after_the_name_of_an_output():
@@ -348,30 +366,27 @@ def test_without_a_verb_all_are_known(words):
     assert program(words) is app
 
 
-def test_a_target_is_begun_and_the_lists_say_how_it_is_verified(tmp_path):
+def test_a_target_is_begun_and_the_lists_say_how_it_is_verified(commands, tmp_path):
     """By the program itself: exit status 0, then 2 with the next step where the file is there or nothing is like it."""
+    new = "targets new my-board --like "
 
-    def run(*words):
-        return subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, cwd=tmp_path)
-
-    new = ("targets", "new", "my-board", "--like", "raspberry-pi-4")
-    made, again, unlike = (
-        run(*new),
-        run(*new),
-        run(*new[:3], "--like", "raspbery-pi-4", "--out", "my-board.toml", "--json"),
+    made, again, unlike, checked, listed, shown = commands.run(
+        f"{new}raspberry-pi-4",
+        f"{new}raspberry-pi-4",
+        f"{new}raspbery-pi-4 --out my-board.toml --json",
+        "targets check targets/my-board.toml",
+        "targets list --json",
+        "targets show my-board",
     )
-    checked, listed, shown = (
-        run("targets", "check", "targets/my-board.toml"), run("targets", "list", "--json"), run("targets", "show", "my-board")
-    )  # fmt: skip
 
-    assert (made.returncode, checked.returncode) == (0, 0), made.stderr + checked.stderr
-    assert made.stdout.startswith("targets/my-board.toml: written")
-    assert again.returncode == unlike.returncode == 2
-    assert "never overwritten; choose another name" in again.stderr
-    assert "did you mean 'raspberry-pi-4'?" in json.loads(unlike.stdout)["error"]["problem"]
+    assert (made.status, checked.status) == (0, 0), made.told + checked.told
+    assert made.printed.startswith("targets/my-board.toml: written")
+    assert again.status == unlike.status == 2
+    assert "never overwritten; choose another name" in again.told
+    assert "did you mean 'raspberry-pi-4'?" in json.loads(unlike.printed)["error"]["problem"]
     assert not (tmp_path / "my-board.toml").exists()
-    mine = next(row for row in json.loads(listed.stdout) if row["name"] == "my-board")
+    mine = next(row for row in json.loads(listed.printed) if row["name"] == "my-board")
     assert mine["verified"] == {
         "how": "emulated (QEMU, cortex-a72); not timed", "host": False, "emulated": True, "timed": False
     }  # fmt: skip
-    assert "verified: emulated (QEMU, cortex-a72); not timed" in shown.stdout
+    assert "verified: emulated (QEMU, cortex-a72); not timed" in shown.printed

@@ -19,7 +19,7 @@ import pytest
 from packaging.requirements import Requirement as Pinned
 from packaging.specifiers import SpecifierSet
 
-from toolkit import environments, launchers
+from toolkit import environments, launchers, registry
 from toolkit.environments import interpreters, lent_package, made_once, virtualenv
 from toolkit.environments.interpreters import Interpreter, identify, installed
 from toolkit.environments.made_once import Making, make_once, read_marker
@@ -411,7 +411,8 @@ def test_source_is_there_only_if_it_was_named(settings, bare):
 def test_source_is_not_among_what_is_made(settings, bare, fake_uv, monkeypatch):
     """`setup` without names leaves it alone, and `doctor` has nothing to say of it."""
     fake_uv()
-    monkeypatch.setattr(qemu, "SETUP", ())
+    for name in registry.names("launchers"):  # what they make comes over the network
+        monkeypatch.setattr(registry.load("launchers", name), "SETUP", ())
     made = []
     monkeypatch.setattr(environments, "resolve", lambda name, settings: made.append(name))
 
@@ -830,19 +831,24 @@ def test_what_was_killed_half_way_is_cleared_and_made_again(tmp_path):
 
 def test_programs_of_a_killed_maker_are_waited_for(tmp_path):
     """Else they would go on writing into the folder that the next one builds."""
-    late = tmp_path / "late"
-    maker = start_maker(tmp_path, f"making.run(['sh', '-c', 'sleep 1; touch {late}'])")
+    begun, go, late = (tmp_path / name for name in ("begun", "go", "late"))
+    program = f"touch {begun}; until [ -e {go} ]; do sleep 0.05; done; touch {late}"
+    maker = start_maker(tmp_path, f"making.run(['sh', '-c', {program!r}])")
     assert maker.stdout.readline() == "building\n"
-    time.sleep(0.3)
+    while not begun.exists():
+        assert maker.poll() is None
+        time.sleep(0.01)
     maker.send_signal(signal.SIGKILL)
     maker.wait()
 
     again = start_maker(tmp_path, f"assert pathlib.Path({str(late)!r}).exists()")
+    waiting = again.stdout.readline()
+    go.touch()
     output, _ = again.communicate(timeout=300)
 
     maker.stdout.close()
+    assert "waiting for another process" in waiting
     assert again.returncode == 0, output
-    assert "waiting for another process" in output
     assert remains(tmp_path / "home") == ["made"]
 
 

@@ -9,9 +9,7 @@ from toolkit.comparison import task_metrics
 from toolkit.conversion.artifacts import Conversions
 from toolkit.execution.run import Execution, run_job, run_of
 from toolkit.jobs.job import Engine, Job
-from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.samples import dataset
-from toolkit.settings import Settings
 from toolkit.source import source
 from toolkit.source.original import Original
 from toolkit.wire.shards import read_all, read_shards
@@ -21,12 +19,6 @@ def right(outputs, labels):
     (scores,) = outputs.values()
     return scores.reshape(len(scores), -1).argmax(axis=1) == labels["labels"]
 """
-
-
-@pytest.fixture(scope="module")
-def executor(home):
-    with LocalExecutor(Settings(home=home, offline=True)) as executor:
-        yield executor
 
 
 @pytest.fixture(scope="module")

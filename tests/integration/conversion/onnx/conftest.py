@@ -1,4 +1,4 @@
-"""Workers for the tests of ONNX files, and the scripts that make such files."""
+"""The scripts that make ONNX files for tests."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.environments import resolve
-from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.settings import Settings
-
-
-@pytest.fixture(scope="module")
-def executor(home):
-    with LocalExecutor(Settings(home=home, offline=True)) as shared:
-        yield shared
 
 
 @pytest.fixture(scope="module")

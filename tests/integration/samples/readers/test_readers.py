@@ -12,7 +12,6 @@ import pytest
 
 from toolkit.environments import resolve
 from toolkit.errors import InvalidSamples, RequestError
-from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.samples import dataset
 from toolkit.settings import Settings
 from toolkit.wire.shards import read_all
@@ -98,12 +97,6 @@ def parquets(home, tmp_path_factory):
 @pytest.fixture(scope="module")
 def tfrecords(home, tmp_path_factory):
     return written("tensorflow", WRITE_RECORDS, home, tmp_path_factory.mktemp("records"))
-
-
-@pytest.fixture(scope="module")
-def executor(home):
-    with LocalExecutor(Settings(home=home)) as executor:
-        yield executor
 
 
 @pytest.fixture
