@@ -31,6 +31,18 @@ verification = {count}
 """
 
 
+SLOW = {"resnet8"}  # a thousand images for each breakage
+
+
+def rows(breakages):
+    """Return the names of breakages, those of a network that takes long marked so."""
+    return [pytest.param(name, marks=_marks(each.network)) for name, each in breakages.items()]
+
+
+def _marks(network):
+    return [pytest.mark.slow] if network in SLOW else []
+
+
 def moved(images, right):
     """Return images moved to the right by some pixels; what comes in is the edge."""
     return np.concatenate([np.repeat(images[:, :, :1], right, axis=2), images[:, :, :-right]], axis=2)
@@ -168,7 +180,7 @@ def tell(record, judged, guilty):
     )
 
 
-@pytest.mark.parametrize("name", ["resnet8", "vww", "penguin"])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(name)) for name in ("resnet8", "vww", "penguin")])
 def test_unbroken_it_passes(network, name):
     """All that follows has this beside it: with no setting but its samples, int8, as its target prefers."""
     healthy = network(name).healthy
@@ -177,7 +189,7 @@ def test_unbroken_it_passes(network, name):
     assert healthy.artifact.scheme == "static_wi8_ai8"
 
 
-@pytest.mark.parametrize("name", IN_FILES)
+@pytest.mark.parametrize("name", rows(IN_FILES))
 def test_a_broken_file_is_caught_at_its_stage(network, name, record_property):
     """The file is whole and every engine runs it."""
     breakage = IN_FILES[name]
@@ -191,7 +203,7 @@ def test_a_broken_file_is_caught_at_its_stage(network, name, record_property):
     assert breakage.looks is None or breakage.looks in {each.code for each in verdict.findings}
 
 
-@pytest.mark.parametrize("name", IN_RUNS)
+@pytest.mark.parametrize("name", rows(IN_RUNS))
 def test_a_run_that_went_wrong_is_caught_at_its_stage(network, name, tmp_path, record_property):
     """What a stage gave, changed as that mistake changes it, and judged again from the bundle."""
     breakage = IN_RUNS[name]
@@ -205,6 +217,7 @@ def test_a_run_that_went_wrong_is_caught_at_its_stage(network, name, tmp_path, r
     assert any(each.stage == breakage.stage and each.status == breakage.outcome for each in found.judged.comparisons)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "stage"), [("variances", "source"), ("means", "conversion")])
 def test_a_batch_normalization_gone_wrong_is_caught_at_its_stage(
     network, made, shared_models, file, stage, record_property
@@ -262,6 +275,7 @@ def test_a_runtime_that_died_on_its_way_is_no_verdict(network, tmp_path):
         network("vww").judge_run(died, tmp_path)
 
 
+@pytest.mark.slow
 def test_calibrated_on_noise_it_is_refused(network, written, executor, tmp_path, record_property):
     """Random numbers in place of pictures."""
     noise = np.random.default_rng(0).uniform(0, 255, (128, 32, 32, 3)).astype(np.float32)

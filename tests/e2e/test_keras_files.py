@@ -399,6 +399,7 @@ REAL = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"no models of others in {SHARED}")
 @pytest.mark.parametrize(("file", "writer", "samples", "fed", "labels", "right"), REAL)
 def test_files_of_others_are_read_by_the_keras_they_are_of(

@@ -65,8 +65,16 @@ def there(home, keras2):
         yield shared
 
 
-def test_a_checkpoint_is_built_with_the_interpreter_of_its_training(edge, home, other, keras2, tmp_path):
-    """The original runs there, the converter where it always runs, and the report says which is which."""
+def answers_as_it_did(dist, other, executor):
+    """The artifact of a build gives what the model gave before it was saved."""
+    artifact, outputs = dist / "host" / "model.tflite", dist / "outputs.npz"
+    ran = toolkit.run(artifact, "host", str(other / "samples.npz"), outputs, executor=executor)
+    (scores,) = outputs_of(ran).values()
+    np.testing.assert_allclose(scores.reshape(-1, 4), np.load(other / "scores.npy"), atol=1e-5)
+
+
+def test_a_checkpoint_is_built_with_the_interpreter_of_its_training(edge, there, home, other, keras2, tmp_path):
+    """The original runs there, the converter where it always runs, the report says which is which, and the artifact answers as the model did."""
     ended = edge(
         "build", other / "checkpoint", "--builder", KERAS2_BUILDER, "--python", f"source={keras2}",
         "--target", "host", "--scheme", "float32", "--calibration", other / "samples.npz", "--out", tmp_path / "dist",
@@ -80,12 +88,12 @@ def test_a_checkpoint_is_built_with_the_interpreter_of_its_training(edge, home, 
     assert report["tools"]["tensorflow"] == here
     assert not report["source"]["coverage"]["unrestored"]
     assert {unused["what"] for unused in report["source"]["coverage"]["unused"]} == {"optimizer", "counter"}
+    answers_as_it_did(tmp_path / "dist", other, there)
 
 
 @pytest.mark.parametrize(
     ("model", "builder"),
     [
-        ("checkpoint", KERAS2_BUILDER),
         ("model.weights.h5", KERAS2_BUILDER),
         ("model.keras", None),
         ("model.h5", None),
@@ -94,7 +102,7 @@ def test_a_checkpoint_is_built_with_the_interpreter_of_its_training(edge, home, 
     ids=lambda value: Path(value).name if value else "alone",
 )
 def test_whatever_another_tensorflow_saved_answers_as_it_did_there(there, other, tmp_path, model, builder):
-    """The artifact gives what the model gave before it was saved."""
+    """By name, through every file that it writes; a checkpoint is above."""
     samples = str(other / "samples.npz")
 
     outcomes = toolkit.build(
@@ -103,9 +111,7 @@ def test_whatever_another_tensorflow_saved_answers_as_it_did_there(there, other,
 
     assert exit_status(outcomes) == 0, outcomes
     assert "tensorflow 2.15." in outcomes["host"].runs["original"].engine
-    ran = toolkit.run(tmp_path / "host" / "model.tflite", "host", samples, tmp_path / "outputs.npz", executor=there)
-    (scores,) = outputs_of(ran).values()
-    np.testing.assert_allclose(scores.reshape(-1, 4), np.load(other / "scores.npy"), atol=1e-5)
+    answers_as_it_did(tmp_path, other, there)
 
 
 def test_a_builder_in_the_wrong_environment_says_what_is_missing_there(edge, other):

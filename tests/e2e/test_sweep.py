@@ -218,7 +218,8 @@ def test_a_sweep_of_which_nothing_passes_ends_with_1(edge, sample, digits, profi
 
 
 def test_a_killed_sweep_goes_on_where_it_was(edge, sample, digits, fresh_home):
-    command = ("sweep", sample, "--target", "host", "--calibration", digits, "--scheme", "static_wi8_ai8")
+    asked = ("--target", "host", "--calibration", digits, "--scheme", "static_wi8_ai8", "--estimator", "min_max")
+    command = ("sweep", sample, *asked)
     started = edge.start(*command, home=fresh_home)
     objects = fresh_home / "store" / "objects"
     deadline = time.monotonic() + 600

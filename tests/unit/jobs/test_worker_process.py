@@ -330,7 +330,8 @@ def test_a_hanging_job_leaves_no_process(settings, job):
 
 
 HOST = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts in the background ignore it
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from toolkit.jobs.local_executor import LocalExecutor
