@@ -20,7 +20,7 @@ SERVES := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
 # gigabytes. PARALLEL= runs all in one.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 TESTS = -m pytest $(PARALLEL)
-LIGHT = $(TESTS) --quiet -m "not engines and not slow" tests/attacks tests/unit
+LIGHT = $(TESTS) --quiet tests/attacks tests/unit -m
 PYTHON = $(shell for each in python3.11 python3.10 python3 python3.12 python3.13; do \
 	$$each -c '$(SERVES)' 2>/dev/null && echo $$each && break; done)
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.10 \
@@ -44,7 +44,7 @@ slow: $(READY) $(KERAS2_READY) ## set up, then run what `test` leaves out: whole
 test-all: test slow ## all tests
 
 check: style ## formatting, lint, types, unit and attack tests: what pre-commit runs, in minutes
-	$(BIN)/python $(LIGHT)
+	$(BIN)/python $(LIGHT) "not engines and not slow"
 
 style: $(READY) ## formatting, lint and types
 	$(BIN)/ruff format --check .
@@ -56,7 +56,7 @@ unit: $(READY) ## the unit and attack tests on another Python: make unit OTHER=/
 	@$(BIN)/uv venv --quiet --clear --no-project --python "$(OTHER)" $(VENV)/other
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(VENV)/other requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(VENV)/other --editable .
-	$(VENV)/other/bin/python $(LIGHT)
+	$(VENV)/other/bin/python $(LIGHT) "not engines and not slow and not once"
 
 format: $(READY) ## put the code into the form that `check` expects
 	$(BIN)/ruff format .

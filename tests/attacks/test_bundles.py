@@ -91,6 +91,7 @@ def test_bytes_that_were_changed_are_seen(verify, bundle, name):
         refused(said, verify(), bundle / name)
 
 
+@pytest.mark.once
 def test_values_of_a_report_that_were_changed_are_seen(verify, bundle):
     whole = json.loads((bundle / "report.json").read_text())
     texts = [(said, json.dumps(content)) for said, content in edits(whole, 40)] + list(raw_edits(whole, 20))
@@ -100,6 +101,7 @@ def test_values_of_a_report_that_were_changed_are_seen(verify, bundle):
         refused(said, verify(), bundle / "report.json")
 
 
+@pytest.mark.once
 def test_a_list_that_was_changed_is_refused_or_says_the_same(verify, bundle):
     """What else it says (tools, samples) is for people: only what the bundle is judged by is believed, and held against the files."""
     path = bundle / "manifest.json"
@@ -199,6 +201,7 @@ def test_runs_that_are_others_pass_nowhere(verify, bundle, said, with_list):
     assert status == 2, printed
 
 
+@pytest.mark.once
 def test_no_edit_of_a_report_makes_a_failed_bundle_pass(bundle, strict):
     """Its list written anew each time: what can be judged by the runs is judged by them."""
     assert run_verb("verify", bundle, "--bounds", strict)[0] == 1

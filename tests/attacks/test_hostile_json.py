@@ -22,6 +22,7 @@ def check(release, old):
     return lambda: run_verb("check", again, "--baseline", old)
 
 
+@pytest.mark.once
 def test_a_baseline_with_any_value_changed_is_refused(check, old):
     """Its checksum says so."""
     whole = json.loads(old.read_text())
@@ -33,6 +34,7 @@ def test_a_baseline_with_any_value_changed_is_refused(check, old):
         assert str(old) in printed
 
 
+@pytest.mark.once
 def test_a_baseline_that_was_sealed_again_after_a_change_is_judged_or_refused(check, old):
     """The checksum keeps accidents out, and nobody who knows how it is made."""
     whole = json.loads(old.read_text())

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(__file__).parents[2] / "toolkit"
 
 # From the ground up: what lies in a room imports from its own line and from those before it, and rooms of one line never each other in a circle.

@@ -8,6 +8,8 @@ import pytest
 
 from tests import counts
 
+pytestmark = pytest.mark.once
+
 
 def test_a_circle_is_seen_and_its_rooms_share_a_level():
     """`b` and `c` import one another; `a` stands above both, and `d` below."""

@@ -18,6 +18,8 @@ from toolkit.comparison.bounds import Stage
 from toolkit.comparison.noise_limits import KERNELS, NUDGED
 from toolkit.verdict.chain import Outcome
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (ROOT / "docs" / "sources.md").read_text()
 TABLE = SOURCES.partition("\n| what it is |")[2].splitlines()[2:]

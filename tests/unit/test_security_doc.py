@@ -14,6 +14,8 @@ from toolkit.cli.verbs import app
 from toolkit.confinement import NOT_CONFINED, Ability, places
 from toolkit.settings import Limits, environment_variables
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {name: (ROOT / name).read_text() for name in ("SECURITY.md", "docs/security.md")}
 WHOLE = "\n".join(PAGES.values())

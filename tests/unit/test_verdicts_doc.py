@@ -6,9 +6,13 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.breakages import IN_FILES, IN_RUNS
 from tests.e2e.corpus.table import BREAKAGES, NETWORKS, NOT_INT8
 from tests.e2e.test_healthy_builds import BUILDS
+
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)(?:\[([\w-]+)\])?`")

@@ -11,6 +11,8 @@ import pytest
 
 from toolkit.comparison.bootstrap import bootstrap, bootstrap_of_sums, paired_difference
 
+pytestmark = pytest.mark.once
+
 
 def test_the_interval_of_a_skewed_mean_covers_about_what_it_claims():
     """Of 60 exponential numbers each, 60 intervals of 90 %: 48 would be fewer than chance explains."""

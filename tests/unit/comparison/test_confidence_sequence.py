@@ -11,6 +11,8 @@ import pytest
 from toolkit.comparison.confidence_sequence import confidence_sequence
 from toolkit.comparison.intervals import clopper_pearson
 
+pytestmark = pytest.mark.once
+
 RUNS, BLOCKS, BLOCK = 3000, 100, 10
 
 

@@ -13,6 +13,8 @@ from toolkit.comparison.bounds import Bound
 from toolkit.comparison.compare import RunOutputs, compare, judge, measure
 from toolkit.tensors.signature import Signature, TensorSpec
 
+pytestmark = pytest.mark.once
+
 SQNR = metrics.load("sqnr_db")
 
 

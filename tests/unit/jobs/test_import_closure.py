@@ -16,6 +16,8 @@ import pytest
 from toolkit.jobs.import_closure import PACKAGE, WORKER, import_closure, source
 from toolkit.jobs.job import Engine, Job
 
+pytestmark = pytest.mark.once
+
 MODULES = frozenset(
     ".".join(("toolkit", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
     for path in PACKAGE.rglob("*.py")
