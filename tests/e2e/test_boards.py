@@ -43,7 +43,7 @@ def build(edge, sample, digits, tmp_path_factory):
             profile = folder / f"{name}.toml"
             profile.write_text(PROFILE.format(name=name, threads=threads, options=options))
             words += ["--target", profile]
-        return edge(
+        return edge.process(  # with a worker on the board that has read its code anew
             "build", sample, *words, "--calibration", folder / "few.toml", "--out", folder / "dist"
         ), folder / "dist"
 
