@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit import launchers, registry
+from toolkit import registry
 from toolkit.conversion.artifacts import artifact_of
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError
 from toolkit.execution.run import run_job
@@ -191,7 +191,7 @@ def _judged(row: SweepRow, verdict: Verdict) -> SweepRow:
 
 def _timed(model: Model, cell: Cell, row: SweepRow, executor: Executor) -> SweepRow:
     """Return the row with the median latency in ms, if the launcher measures the device's own time. No other job runs meanwhile."""
-    if row.verdict is None or not launchers.is_timed(cell.target.runtime.launcher):
+    if row.verdict is None or not cell.target.verification.timed:
         return row
     file = model.conversions.file(cell.made, cell.target.format)
     job = run_job(file, model.verification, execution_of(cell.target), first=_TIMED_CALLS)

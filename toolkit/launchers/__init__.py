@@ -42,7 +42,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from toolkit import environments, registry
 from toolkit.environments.status import Status
@@ -65,6 +65,7 @@ __all__ = [
     "setup",
     "setup_names",
     "setup_names_of",
+    "stand_in_of",
     "status",
     "verification",
 ]
@@ -111,19 +112,22 @@ class VerificationRow(TypedDict):
     host: bool
     emulated: bool
     timed: bool
+    stands_in: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
     """How a launcher's jobs show what a device computes: by execution or under emulation, and by what `means`, in the launcher's own words.
 
-    `host` is whether it starts jobs directly on this machine, `timed` whether its measured durations are those of the device.
+    `host` is whether it starts jobs directly on this machine, `timed` whether its measured durations are those of the device. `stands_in` is whether
+    this machine's processor runs what the device's own would, without an emulation of that: then `means` says so.
     """
 
     means: str
     host: bool
     emulated: bool
     timed: bool
+    stands_in: bool = False
 
     def __str__(self) -> str:
         how = f"emulated ({self.means})" if self.emulated else f"executed {self.means}"
@@ -131,7 +135,8 @@ class Verification:
 
     def to_json(self) -> VerificationRow:
         """Return the fields as JSON; `how` is the sentence for people."""
-        return {"how": str(self), "host": self.host, "emulated": self.emulated, "timed": self.timed}
+        said = {"host": self.host, "emulated": self.emulated, "timed": self.timed, "stands_in": self.stands_in}
+        return cast("VerificationRow", {"how": str(self), **said})
 
 
 def is_host(name: str) -> bool:
@@ -149,10 +154,17 @@ def is_emulated(name: str) -> bool:
     return bool(registry.load("launchers", name).EMULATED)
 
 
-def verification(name: str, options: Mapping[str, object]) -> Verification:
-    """Return how a launcher with these options verifies; UnknownName for an unknown launcher. Nothing is started, and nothing is asked."""
-    launcher = registry.load("launchers", name)
+def verification(name: str, options: Mapping[str, object], runtime: str) -> Verification:
+    """Return how a launcher with these options verifies a runtime; UnknownName for an unknown one. Nothing is started, and nothing is asked."""
+    launcher, stands_in = registry.load("launchers", name), stand_in_of(runtime)
+    if stands_in is not None and is_host(name):
+        return Verification(stands_in, host=True, emulated=False, timed=False, stands_in=True)
     return Verification(launcher.means(options), is_host(name), is_emulated(name), is_timed(name))
+
+
+def stand_in_of(runtime: str) -> str | None:
+    """Return what stands in for the device where this machine runs a runtime, in words; None for a runtime that devices like this one have."""
+    return getattr(registry.load("execution/runtimes", runtime), "STANDS_IN", None)
 
 
 def has_own_versions(name: str) -> bool:

@@ -216,7 +216,7 @@ class Target(ConfigModel):
     @property
     def verification(self) -> Verification:
         """How the target is verified, as its launcher says; nothing is started."""
-        return launchers.verification(self.runtime.launcher, self.runtime.launcher_options)
+        return launchers.verification(self.runtime.launcher, self.runtime.launcher_options, self.runtime.name)
 
     def require_edges(self, inputs: str, outputs: str) -> None:
         """Raise RequestError for dtypes of inputs and outputs that the target's runtime does not take."""

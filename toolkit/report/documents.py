@@ -12,6 +12,7 @@ from toolkit.comparison.comparison import ComparisonRow
 from toolkit.comparison.measured import MeasurementRow, Number
 from toolkit.comparison.output_kinds.inferring import OutputKindRow
 from toolkit.comparison.scored_task import TaskRow
+from toolkit.launchers import VerificationRow
 from toolkit.samples.input_ranges import InputRangeRow
 from toolkit.tensors.signature import OrderedSignature, SignatureJson
 from toolkit.verdict.chain import Outcome
@@ -150,6 +151,7 @@ class VerdictDocument(_Timed):
     schema: int
     target: str
     verdict: Outcome
+    verified: VerificationRow
     wanted: WantedRow | None
     next: NextRow | None
     source: SourceRow

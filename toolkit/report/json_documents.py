@@ -59,6 +59,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> VerdictDocument:
         "schema": SCHEMA,
         "target": verdict.target.name,
         "verdict": verdict.outcome,
+        "verified": verdict.target.verification.to_json(),
         "wanted": wanted_json(verdict),
         "next": next_json(verdict),
         "source": source_json(verdict),

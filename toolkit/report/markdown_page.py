@@ -15,6 +15,7 @@ from toolkit.report.wording import (
     kind_lines,
     noise_text,
     size,
+    untimed_text,
     where_text,
 )
 from toolkit.samples.input_ranges import input_lines
@@ -38,7 +39,7 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         *_wanted(verdict),
         f"{printable.code(artifact)} ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
         f"from {printable.code(source.path)} ({printable.markdown(source.kind)}, signature {printable.code(source.key)}, sha256 `{source.sha256}`)  ",
-        f"verified with {verdict.samples['verification']} samples" + _calibrated(verdict),
+        f"verified with {verdict.samples['verification']} samples{_calibrated(verdict)}{untimed_text(verdict)}",
         "",
         "## Bounds",
         "",

@@ -9,7 +9,7 @@ from toolkit import printable
 from toolkit.comparison.deciding import ALL
 from toolkit.comparison.wording import limit_text, remarks, status_text, value_text
 from toolkit.report.attempts import command_text, tried_lines
-from toolkit.report.wording import kind_lines, size, where_text
+from toolkit.report.wording import kind_lines, size, untimed_text, where_text
 from toolkit.samples.input_ranges import input_lines
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ def _findings(verdict: Verdict) -> list[str]:
 def _verified(verdict: Verdict) -> str:
     """Return the number of samples, and where the last stage ran."""
     count = verdict.samples["verification"]
-    emulated = any("emulator" in run.about for run in verdict.runs.values())
-    latency = "; latency not measured (emulated)" if emulated else ""
-    return f"{count} samples on {where_text(list(verdict.runs.values())[-1])}{latency}"
+    return f"{count} samples on {where_text(list(verdict.runs.values())[-1])}{untimed_text(verdict)}"
 
 
 def _ends(verdict: Verdict) -> tuple[str, str]:

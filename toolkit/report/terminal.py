@@ -14,7 +14,7 @@ from toolkit.report.json_documents import exit_status
 from toolkit.report.overview import overview_text
 from toolkit.report.screen import PAGE, Screen
 from toolkit.report.summary import size_text, summary_lines
-from toolkit.report.wording import OUTCOMES, candidate_lines, kind_lines, noise_text, where_text
+from toolkit.report.wording import OUTCOMES, candidate_lines, kind_lines, noise_text, untimed_text, where_text
 from toolkit.samples.input_ranges import input_lines
 from toolkit.verdict.verdict import Verdict
 
@@ -74,8 +74,8 @@ def _whole(verdict: Verdict) -> list[str]:
     for task in verdict.tasks:
         shown = ", ".join(f"{stage} {value:.4f}" for stage, value in task.scores.items())
         lines.append(f"  {task.metric} on {verdict.samples['verification']} labelled samples: {shown}")
-    emulated = any("emulator" in run.about for run in verdict.runs.values())
-    lines.append(f"  file          {size_text(verdict)}" + ("     latency not measured (emulated)" if emulated else ""))
+    untimed = untimed_text(verdict).lstrip(";, ")
+    lines.append(f"  file          {size_text(verdict)}" + (f"     {untimed}" if untimed else ""))
     last = list(verdict.runs.values())[-1]
     original, canonical = verdict.runs["original"].engine, verdict.runs.get("source", verdict.runs["original"]).engine
     theirs = "" if original == canonical else f"original on {original}; "

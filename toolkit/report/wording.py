@@ -83,6 +83,14 @@ def where_text(run: Run) -> str:
     return f"{run.engine} ({', '.join(str(part) for part in parts if part)})"
 
 
+def untimed_text(verdict: Verdict) -> str:
+    """Return that latency was not measured, and why: an emulator ran it, or this machine's processor in place of the device's; else ""."""
+    if any("emulator" in run.about for run in verdict.runs.values()):
+        return "; latency not measured (emulated)"
+    how = verdict.target.verification
+    return f", {how.means}; latency not measured" if how.stands_in else ""
+
+
 def confined_text(verdict: Verdict) -> str:
     """Return how the runs were confined to their own files and kept off the network, or that they were not; "" if no run says."""
     stages: dict[str, list[str]] = {}

@@ -154,9 +154,12 @@ def test_a_target_says_how_it_is_verified(name):
     said, row = str(target.verification), report.profile_json(target)["verified"]
 
     assert said.startswith("emulated (" if launcher.EMULATED else "executed ")
-    assert launcher.means(target.runtime.launcher_options) in said
-    assert said.endswith("; not timed") is not launcher.TIMED
-    assert row == {"how": said, "host": launcher.HOST, "emulated": launcher.EMULATED, "timed": launcher.TIMED}
+    stands_in = getattr(registry.load("execution/runtimes", target.runtime.name), "STANDS_IN", None)
+    assert (stands_in or launcher.means(target.runtime.launcher_options)) in said
+    timed = launcher.TIMED and stands_in is None
+    assert said.endswith("; not timed") is not timed
+    said_of_launcher = {"host": launcher.HOST, "emulated": launcher.EMULATED}
+    assert row == {"how": said, **said_of_launcher, "timed": timed, "stands_in": stands_in is not None}
     assert report.target_json(target)["verified"] == row
     assert f"\nverified: {said}\n" in report.profile_text(target, profiles.provenance(name))
     assert f"verified: {said}" in report.targets_text([target])
@@ -179,4 +182,4 @@ def test_a_target_says_how_it_is_verified(name):
     ],
 )
 def test_what_each_launcher_says(launcher, options, said):
-    assert str(launchers.verification(launcher, options)) == said
+    assert str(launchers.verification(launcher, options, "litert")) == said

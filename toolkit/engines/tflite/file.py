@@ -81,7 +81,7 @@ def _signatures(model: PackedModel) -> list[OrderedSignature]:
         found.append(
             {
                 "key": definition.SignatureKey().decode(),
-                "inputs": [_spec(model, item.Name().decode(), graph.Tensors(item.TensorIndex())) for item in inputs],
+                "inputs": [spec_of(model, item.Name().decode(), graph.Tensors(item.TensorIndex())) for item in inputs],
                 "outputs": [
                     _output(
                         model,
@@ -102,7 +102,7 @@ def _signatures(model: PackedModel) -> list[OrderedSignature]:
         graph = graphs[0]
         tensors = [graph.Tensors(graph.Inputs(i)) for i in range(graph.InputsLength())]
         places = [graph.Outputs(i) for i in range(graph.OutputsLength())]
-        takes = [_spec(model, tensor.Name().decode(), tensor) for tensor in tensors]
+        takes = [spec_of(model, tensor.Name().decode(), tensor) for tensor in tensors]
         gives = [_output(model, graph, graph.Tensors(i).Name().decode(), i, dequantized[0]) for i in places]
         order = {"inputs": [spec["name"] for spec in takes], "outputs": [spec["name"] for spec in gives]}
         found.append({"key": None, "inputs": takes, "outputs": gives, "order": order})
@@ -132,15 +132,16 @@ def _dequantized(model: PackedModel, graph: Any) -> dict[int, int]:
 
 def _output(model: PackedModel, graph: Any, name: str, index: int, dequantized: dict[int, int]) -> TensorJson:
     """Return an output's spec; a float output behind a DEQUANTIZE has the scale of its integers, because its numbers lie on that grid."""
-    spec = _spec(model, name, graph.Tensors(index))
+    spec = spec_of(model, name, graph.Tensors(index))
     if index in dequantized:
-        integers = _spec(model, name, graph.Tensors(dequantized[index]))
+        integers = spec_of(model, name, graph.Tensors(dequantized[index]))
         if "scale" in integers:
             spec["scale"], spec["zero_point"] = integers["scale"], integers["zero_point"]
     return spec
 
 
-def _spec(model: PackedModel, name: str, tensor: Any) -> TensorJson:
+def spec_of(model: PackedModel, name: str, tensor: Any) -> TensorJson:
+    """Return the JSON of a tensor under a name: dtype, shape with None for a size that is left open, and scales and zero points, if it has any."""
     shape = [tensor.Shape(i) for i in range(tensor.ShapeLength())]
     if tensor.ShapeSignatureLength():
         shape = [size if size >= 0 else None for size in (tensor.ShapeSignature(i) for i in range(len(shape)))]

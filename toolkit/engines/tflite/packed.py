@@ -7,7 +7,11 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-_SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
+_SCHEMAS = (
+    "ai_edge_litert.schema_py_generated",
+    "tensorflow.lite.python.schema_py_generated",
+    "tflite_micro.tensorflow.lite.micro.python.schema_py_generated",
+)
 
 
 def schema_module() -> Any:

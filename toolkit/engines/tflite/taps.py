@@ -35,7 +35,7 @@ def tap(module: Any, engine: str, model: Path, options: RunOptions) -> Tapped:
     """
     schema, content = schema_module(), _content(model)
     parsed = _parsed(schema, model, content)
-    inputs, given = _inputs(parsed, options.get("signature")), _given(content)
+    inputs, given = _inputs(parsed, options.get("signature")), outputs_of_operators(content)
     parsed.subgraphs[0].outputs = np.array(list(given), np.int32)
     interpreter, fit = _interpreter(module, _packed(parsed, len(content)), options)
     readers = [interpreter.tensor(place) for place in given]
@@ -55,7 +55,7 @@ def extremes(module: Any, engine: str, model: Path, options: RunOptions, *, valu
     """
     schema, content = schema_module(), _content(model)
     parsed = _parsed(schema, model, content)
-    inputs, given = _inputs(parsed, options.get("signature")), _given(content)
+    inputs, given = _inputs(parsed, options.get("signature")), outputs_of_operators(content)
     graph = parsed.subgraphs[0]
     operators = {**dict.fromkeys(inputs.values(), ""), **given}
     floats = [place for place in operators if graph.tensors[place].type == schema.TensorType.FLOAT32]
@@ -146,7 +146,7 @@ def _inputs(parsed: ModelT, key: str | None) -> dict[str, int]:
     return {item.name.decode(): int(item.tensorIndex) for item in known[key].inputs or ()}
 
 
-def _given(content: bytes) -> dict[int, str]:
+def outputs_of_operators(content: bytes) -> dict[int, str]:
     """Return {tensor: operator} for all tensors of numbers that operators of the main graph give, in the order of execution."""
     model = PackedModel.read(content)
     graph = model.root.Subgraphs(0)

@@ -12,6 +12,8 @@ A runtime is a module with
                                         environment is ENVIRONMENT; None where none has them
     EDGES                               optional: the dtypes that its models may take and give, where others are refused; numpy's names
     unread(model) -> (name, ...)        optional: the tensors that no tap can read (bodies of loops, gates of a fused LSTM)
+    STANDS_IN                           optional, of a runtime whose devices are never such a machine as this one: what runs it here in place of the
+                                        device's processor, in words; nothing that it takes here is timed
     STEPS                               optional, of a runtime with a delegate, whose KERNELS run the model without it: {stage: kernels}, the
                                         delegate's runs in order, each compared with the one before it; "kernels" has these values only
 

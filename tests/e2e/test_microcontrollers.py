@@ -1,0 +1,58 @@
+"""The sample for microcontrollers: built, judged on TFLite Micro itself, and what is refused before it runs there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.conftest import stage
+
+BOARD = "arduino-nano-33-ble"
+
+
+@pytest.fixture(scope="module")
+def built(edge, sample, digits, tmp_path_factory):
+    """Return what the build of the sample printed, its report, and its folder."""
+    out = tmp_path_factory.mktemp("dist")
+    ended = edge("build", sample, "--target", BOARD, "--calibration", digits, "--out", out)
+    assert ended.status == 0, ended.err
+    return ended, json.loads((out / BOARD / "report.json").read_text()), out / BOARD
+
+
+def test_the_sample_passes_on_tflite_micro(built):
+    """Integer inside and at its edges, and the runtime of the profile judged it, over all samples."""
+    _, report, folder = built
+    signature = report["artifact"]["signature"]
+
+    assert report["verdict"] == "passed"
+    assert report["artifact"]["scheme"] == "static_wi8_ai8"
+    assert [spec["dtype"] for side in ("inputs", "outputs") for spec in signature[side]] == ["int8", "int8"]
+    assert signature["inputs"][0]["shape"] == [1, 8, 8, 1]
+    assert report["runs"]["kernels"]["engine"] == "tflite-micro 0.dev20261023182759"
+    assert report["runs"]["kernels"]["samples"] == 500
+    assert (folder / "model.tflite").is_file()
+
+
+def test_its_kernels_are_those_of_other_integer_engines(built):
+    """They round half-way cases otherwise now and then, by one step of 1/256, and no more."""
+    _, report, _ = built
+
+    assert stage(report, "kernels", "max_abs")["value"] <= 1 / 256
+
+
+def test_nobody_takes_this_machine_for_the_board(built, edge):
+    """Neither in the first lines of a report, nor in its JSON, nor in the list of targets."""
+    ended, report, folder = built
+    said = "on this machine's processor, not on the board's"
+
+    assert said in " ".join(ended.out.split("size ")[0].split())
+    assert said in (folder / "report.md").read_text().partition("## Bounds")[0]
+    assert report["verified"] == {
+        "how": f"executed {said}; not timed",
+        "host": True,
+        "emulated": False,
+        "timed": False,
+        "stands_in": True,
+    }
+    assert f"verified: executed {said}; not timed" in edge("targets", "list").out
