@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TextIO
@@ -23,6 +24,8 @@ from toolkit.jobs.worker_pool import WorkerPool
 from toolkit.settings import Settings
 from toolkit.settings.environment_variables import by_engines, by_everybody
 from toolkit.settings.permissions import Permissions
+
+PATIENCE_S = 30.0  # until a job that was killed is gone; after that its worker is ended
 
 
 class SharedWorkers:
@@ -55,7 +58,7 @@ class SharedWorkers:
 
 
 class _Sharing(LocalExecutor):
-    """An executor that leaves its workers to the next one, unless jobs of its own are still running there."""
+    """An executor that leaves its workers to the next one, when no job of its own is running there any more."""
 
     def __init__(self, settings: Settings, watch: Watcher | None, pool: WorkerPool, numbers: Iterator[int]) -> None:
         super().__init__(settings, watch)
@@ -64,8 +67,15 @@ class _Sharing(LocalExecutor):
         self._numbers = numbers
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._running or self._leaving:
-            self._pool.close()
+        for number, running in list(self._running.items()):
+            running.deadline = time.monotonic() + PATIENCE_S
+            self._leaving[number] = self._running.pop(number)
+            running.worker.cancel(number)
+        while self._leaving:
+            self._listen()
+        for worker in self._pool:
+            if worker._elsewhere:  # a board may be changed before the next command
+                self._pool.dismiss(worker)
         self._pool = self._without_workers
         super().__exit__(kind, *rest)
 

@@ -89,6 +89,7 @@ def test_several_targets_wait_for_it_once(build):
     assert 1 <= len(failures(ended)) <= together()
 
 
+@pytest.mark.slow
 def test_a_model_that_hangs_on_a_calibration_sample_does_not_pass_by_another_scheme(build):
     """A scheme without calibration would not meet that sample, and the device will."""
     ended = build("for_some", samples="bad")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import linked_home
 from tests.e2e.conftest import apart, processes_of
+from tests.rows import slow
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def build(edge, sample, digits):
     return run
 
 
-@pytest.mark.parametrize("size", ["4k", "16k", "40k"])
+@pytest.mark.parametrize("size", [slow("4k"), "16k", slow("40k")])
 def test_a_full_disk_under_the_output_leaves_no_bundle(build, home, tmp_path, size):
     """Room for nothing, for a report, for a report and the artifact but not for all of it."""
     out = tmp_path / "dist"
@@ -55,7 +56,7 @@ def test_a_full_disk_under_the_output_leaves_no_bundle(build, home, tmp_path, si
     assert "left: host/model.tflite" not in ended.err
 
 
-@pytest.mark.parametrize("size", ["16k", "100k", "200k", "400k", "600k"])
+@pytest.mark.parametrize("size", [slow("16k"), slow("100k"), "200k", slow("400k"), slow("600k")])
 def test_a_full_disk_under_the_store_is_said_as_such(build, home, tmp_path, size):
     """Whoever meets it first: the host, numpy, TensorFlow or the converter. None of them may blame the model."""
     own = linked_home(home, tmp_path / "home")

@@ -10,6 +10,7 @@ import pytest
 
 import toolkit
 from tests.e2e.conftest import HERE, SHARED, copied, flip_a_bit, outputs_of
+from tests.rows import slow
 from toolkit import Original, Samples
 from toolkit.errors import InvalidSource, RequestError, UnknownName
 
@@ -509,7 +510,7 @@ others = pytest.mark.skipif(not SHARED.is_dir(), reason="the models of others ar
 
 
 @others
-@pytest.mark.parametrize("name", ["x2", "x2_small", "x3"])
+@pytest.mark.parametrize("name", [slow("x2"), "x2_small", slow("x3")])
 def test_super_resolution_gives_what_its_author_got(ran, name):
     """Input is the luminance of the picture, rounded, over 255."""
     expected = np.load(SHARED / "fsrcnn_saver" / name / "expected_on_input_png.npy")
@@ -528,8 +529,8 @@ def test_super_resolution_gives_what_its_author_got(ran, name):
     [
         ("regression/checkpoint", (), {}),
         ("regression/graphdef/frozen.pb", (), {}),
-        ("rnn_frozen/gru.pb", (1, 784), {"keep_prob": "1.0"}),
-        ("rnn_frozen/lstm.pb", (1, 784), {"keep_prob": "1.0"}),
+        slow("rnn_frozen/gru.pb", (1, 784), {"keep_prob": "1.0"}),
+        slow("rnn_frozen/lstm.pb", (1, 784), {"keep_prob": "1.0"}),
     ],
 )
 def test_graphs_of_others_are_built(built, name, shape, bind):

@@ -88,6 +88,7 @@ def overlooked(executor, found):
     return missing, ran
 
 
+@pytest.mark.slow
 def test_all_that_a_build_ran_is_in_its_keys(recorded, sample, digits, tmp_path):
     """Two formats, on the engines of both: samples, original, conversion, calibration, quantizers, lints, runs."""
     executor, found = recorded

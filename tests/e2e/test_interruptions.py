@@ -15,6 +15,7 @@ import pytest
 
 import toolkit
 from tests.e2e.conftest import finished, flip_a_bit, processes_of, sha256, unfinished
+from tests.rows import slow
 from toolkit import Original, Samples
 
 PHASES = ("inspect", "draw", "canonicalize", "convert", "run")
@@ -117,6 +118,7 @@ def test_ctrl_c_ends_everything_in_each_phase_and_the_next_run_goes_on(start, fr
     assert (tmp_path / "dist" / "host" / "manifest.json").is_file()
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_tensorflow_is_imported_ends_at_once(start, fresh_home, tensorflow_python):
     """There is no job yet whose end could be waited for: it ends long before the import could, on a machine as busy as this one is now."""
     began = time.monotonic()
@@ -134,7 +136,7 @@ def test_ctrl_c_while_tensorflow_is_imported_ends_at_once(start, fresh_home, ten
     assert processes_of(fresh_home) == []
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("ending", [signal.SIGTERM, slow(signal.SIGHUP)])
 def test_a_request_to_end_is_obeyed(start, fresh_home, ending):
     """As a job scheduler, or a terminal that is closed, asks."""
     process = start()
@@ -147,6 +149,7 @@ def test_a_request_to_end_is_obeyed(start, fresh_home, ending):
     assert processes_of(fresh_home, END_S) == []
 
 
+@pytest.mark.slow
 def test_kill_9_of_the_host_loses_nothing_that_was_finished(start, fresh_home, tmp_path):
     """Twice, in different jobs: no clean-up ran, and yet the next run goes on, and what was half-done is done again from its beginning."""
     kept: dict[str, int] = {}
@@ -230,7 +233,15 @@ def test_what_a_killed_build_left_beside_a_bundle_is_removed(sample, digits, exe
 
 
 @pytest.mark.parametrize(
-    "damage", ["flip artifact", "cut artifact", "remove artifact", "flip manifest", "empty manifest", "flip outputs"]
+    "damage",
+    [
+        "flip artifact",
+        slow("cut artifact"),
+        slow("remove artifact"),
+        slow("flip manifest"),
+        "empty manifest",
+        "flip outputs",
+    ],
 )
 def test_a_damaged_store_entry_is_noticed_and_made_again(sample, digits, executor, home, tmp_path, damage):
     """By the hash of every byte; the artifact that is shipped is the one that was verified, bit for bit."""

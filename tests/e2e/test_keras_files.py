@@ -11,6 +11,7 @@ import pytest
 
 import toolkit
 from tests.e2e.conftest import HERE, SHARED, flip_a_bit, outputs_of
+from tests.rows import quick, slow
 from toolkit import Original, Samples
 from toolkit.errors import InvalidSource, UnknownName
 
@@ -72,11 +73,12 @@ def largest(found, known):
 
 CASES = ("several", "mapping", "nested", "recurrent", "attention", "convolution")
 ONE_WAY, OTHER_WAY = (("keras", ".keras"), ("tf_keras", ".h5")), (("keras", ".h5"), ("tf_keras", ".keras"))
-# Of case, package and suffix, every two meet.
+# Of case, package and suffix, every two meet; one row of each case at once.
 PAIRS = [(case, *kind) for number, case in enumerate(CASES) for kind in (ONE_WAY, OTHER_WAY)[number % 2]]
+AT_ONCE = [row for number, row in enumerate(PAIRS) if number % 4 in {0, 3}]
 
 
-@pytest.mark.parametrize(("case", "package", "suffix"), PAIRS)
+@pytest.mark.parametrize(("case", "package", "suffix"), quick(PAIRS, AT_ONCE))
 def test_a_whole_model_gives_what_it_gave_when_it_was_saved(files, converted, case, package, suffix):
     """By name, through the file, the canonical form, the converter and LiteRT; no two inputs or outputs may change places."""
     found, known = converted(files / f"{case}-{package}{suffix}")
@@ -182,7 +184,14 @@ def test_a_recurrence_that_stays_a_loop_is_told(files, executor):
 
 
 @pytest.mark.parametrize(
-    "file", ["gain-keras.keras", "gain-keras.h5", "gain-tf_keras.keras", "gain-tf_keras.h5", "shift-keras.keras"]
+    "file",
+    [
+        "gain-keras.keras",
+        slow("gain-keras.h5"),
+        slow("gain-tf_keras.keras"),
+        "gain-tf_keras.h5",
+        "shift-keras.keras",
+    ],
 )
 def test_classes_of_the_projects_own_come_from_a_builder(files, converted, executor, file):
     """Without it the error names them and says how; a registered class is there once its file is imported."""
@@ -240,9 +249,18 @@ def test_a_lambda_layer_of_a_builder_is_the_builders(files, converted):
     assert not (files / "the lambda ran").exists()
 
 
-@pytest.mark.parametrize("package", ["keras", "tf_keras"])
 @pytest.mark.parametrize(
-    "file", ["net-keras.weights.h5", "net-tf_keras.weights.h5", "net-tf_keras.only.h5", "net-keras.h5"]
+    ("file", "package"),
+    [
+        ("net-keras.weights.h5", "keras"),
+        ("net-keras.weights.h5", "tf_keras"),
+        ("net-tf_keras.weights.h5", "keras"),
+        slow("net-tf_keras.weights.h5", "tf_keras"),
+        slow("net-tf_keras.only.h5", "keras"),
+        ("net-tf_keras.only.h5", "tf_keras"),
+        slow("net-keras.h5", "keras"),
+        slow("net-keras.h5", "tf_keras"),
+    ],
 )
 def test_weights_are_read_into_the_builders_model(files, converted, file, package):
     """By either Keras, also where the other one wrote them, and from a whole model too."""
@@ -271,7 +289,7 @@ def test_coverage_names_what_was_restored_and_what_was_of_the_training(files, ex
         ("no_model", None, "gave Module; expected a Keras model, as its weights are of Keras"),
     ],
 )
-@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+@pytest.mark.parametrize("package", ["keras", slow("tf_keras")])
 def test_a_builder_of_another_model_is_refused(files, converted, package, builder, arguments, says):
     """A layer too few raises nothing in any Keras, and gives other outputs."""
     given = {} if arguments is None else {"package": package, **arguments}
@@ -366,8 +384,8 @@ def test_a_flipped_bit_in_an_archive_is_refused(files, executor, tmp_path, packa
     ("file", "called"),
     [
         ("several-keras.keras", "model.h5"),
-        ("several-keras.h5", "model.keras"),
-        ("several-tf_keras.h5", "model.hdf5"),
+        slow("several-keras.h5", "model.keras"),
+        slow("several-tf_keras.h5", "model.hdf5"),
         ("several-tf_keras.keras", "model.bin"),
     ],
 )

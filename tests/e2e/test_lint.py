@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import toolkit
+from tests.rows import slow
 from toolkit import findings
 from toolkit.diagnosis import calibration_stability
 from toolkit.pipeline.prepare import Samples, draw, open_model
@@ -209,7 +210,7 @@ def photos(shared_models, tmp_path):
     return write
 
 
-@pytest.mark.parametrize("steps", ['preset = "0..1"', 'preset = "-1..1"', 'preset = "imagenet"'])
+@pytest.mark.parametrize("steps", ['preset = "0..1"', slow('preset = "-1..1"'), slow('preset = "imagenet"')])
 def test_the_preparation_that_a_real_network_was_trained_with_is_named(executor, photos, shared_models, steps):
     """It takes pixels from 0 to 255 as they are. The finding comes before anything is converted."""
     (model,) = (shared_models / "resnet8").glob("*.h5")

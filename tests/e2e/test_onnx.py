@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.e2e.conftest import PACKAGE, outputs_of
+from tests.rows import slow
 from toolkit import registry
 from toolkit.environments import resolve
 from toolkit.environments.instructions import cuts_sums_off
@@ -233,7 +234,7 @@ def test_another_opset_is_written_where_tf2onnx_can(onnx):
 
 
 @pytest.mark.parametrize(("telling", "least_db"), [("uint8 weights", 28), ("7-bit weights", 28)])
-@pytest.mark.parametrize("name", ["cnn", "gelu", "twins"])
+@pytest.mark.parametrize("name", ["cnn", slow("gelu"), slow("twins")])
 def test_sums_within_16_bits_hold_on_every_processor(onnx, name, telling, least_db):
     """With VNNI and without: nothing that they add leaves 16 bits, and nothing is said to."""
     entry = onnx.quantized(name, "static_wi8_ai8", telling=telling)
@@ -244,7 +245,7 @@ def test_sums_within_16_bits_hold_on_every_processor(onnx, name, telling, least_
     assert findings(entry).keys().isdisjoint({CODE, "nothing-quantized"})
 
 
-@pytest.mark.parametrize("name", ["cnn", "gelu", "twins"])
+@pytest.mark.parametrize("name", ["cnn", slow("gelu"), slow("twins")])
 def test_int8_weights_of_full_range_can_leave_16_bits(onnx, name):
     """Said of the file, on whatever processor it was made; by a scheme's usual telling there is one operator at least."""
     assert findings(onnx.quantized(name, "static_wi8_ai8"))[CODE]

@@ -14,6 +14,7 @@ import pytest
 
 import toolkit
 from tests.e2e.conftest import HERE, PACKAGE, PATIENCE_S, outputs_of
+from tests.rows import slow
 from toolkit import Original, Samples
 from toolkit.environments import resolve
 from toolkit.errors import InvalidSource
@@ -94,9 +95,9 @@ def test_a_checkpoint_is_built_with_the_interpreter_of_its_training(edge, there,
 @pytest.mark.parametrize(
     ("model", "builder"),
     [
-        ("model.weights.h5", KERAS2_BUILDER),
+        slow("model.weights.h5", KERAS2_BUILDER),
         ("model.keras", None),
-        ("model.h5", None),
+        slow("model.h5", None),
         ("saved_model", None),
     ],
     ids=lambda value: Path(value).name if value else "alone",

@@ -11,6 +11,7 @@ import pytest
 
 import toolkit
 from tests.e2e.conftest import outputs_of
+from tests.rows import slow
 from toolkit import Original, Samples
 from toolkit.errors import InvalidSource, RequestError, UnknownName
 from toolkit.jobs.local_executor import LocalExecutor
@@ -54,15 +55,15 @@ def given(executor, tmp_path):
     "name",
     [
         "keras_3_export",
-        "tf_keras_save",
-        "lstm_static",
+        slow("tf_keras_save"),
+        slow("lstm_static"),
         "gru",
-        "embedding",
-        "normalization",
+        slow("embedding"),
+        slow("normalization"),
         "control_flow",
         "dynamic",
         "stateful",
-        "simple_save",
+        slow("simple_save"),
         "tags",
     ],
 )

@@ -66,6 +66,7 @@ def test_a_clipped_range_is_not_the_whole_one(rows):
     assert len(set(by_estimator.values())) == 2
 
 
+@pytest.mark.slow
 def test_no_estimator_ruins_the_sample(sample, digits, executor):
     """Half of its pixels are black, which is the least value of the tensor that they are scaled to."""
     rows = sweep(
@@ -128,6 +129,7 @@ def test_an_operator_that_the_devices_runtime_has_not_is_named_in_its_row(models
     assert scaled.quantizer == "litert_quantizer, oscar"
 
 
+@pytest.mark.slow
 def test_scaled_weights_are_a_row_of_their_own_for_each_size_of_the_set(sample, digits, executor):
     """The usual variant is one row, since it needs no set."""
     asking = Asking(("dynamic_wi4_afp32",), sizes=(20, 200))
@@ -217,6 +219,7 @@ def test_a_sweep_of_which_nothing_passes_ends_with_1(edge, sample, digits, profi
     assert "failed" in ended.out
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_was(edge, sample, digits, fresh_home):
     asked = ("--target", "host", "--calibration", digits, "--scheme", "static_wi8_ai8", "--estimator", "min_max")
     command = ("sweep", sample, *asked)

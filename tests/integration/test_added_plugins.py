@@ -10,6 +10,7 @@ import re
 import shutil
 
 import numpy as np
+import pytest
 
 BUILD = "build toolkit/sample/digits --calibration calibration/digits.toml --report markdown=report.md"
 BOARD = """
@@ -167,6 +168,7 @@ def quantize(request):
 '''
 
 
+@pytest.mark.slow
 def test_a_quantizer(program):
     """It makes what a scheme asks it for."""
     program.add("conversion/quantizers/other.py", QUANTIZER)
@@ -238,6 +240,7 @@ def load(model, options):
 '''
 
 
+@pytest.mark.slow
 def test_a_converter(program):
     """A format that nothing else knows: it is converted to, shipped under its suffix, looked into, and run by the runtime that has it."""
     program.add("conversion/converters/boxed.py", CONVERTER)
@@ -293,6 +296,7 @@ def _unpacked(request):
 '''
 
 
+@pytest.mark.slow
 def test_a_source_kind(program):
     """It is recognized by what it says of names, looked into, loaded, and built."""
     program.add("source/kinds/zipped_model.py", KIND)
@@ -505,6 +509,7 @@ def estimate(statistics, parameters):
 '''
 
 
+@pytest.mark.slow
 def test_an_estimator(program):
     """Its ranges make the artifact, and another content of its file makes another one."""
     program.add("conversion/estimators/wider.py", ESTIMATOR)

@@ -155,6 +155,7 @@ def test_killed_half_way_it_is_made_by_the_next_of_two_at_once(tmp_path, made):
     assert environments.find("litert", Settings(home)).identity == made[0].identity
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lock", "python", "platform"), [*SERVED, *OF_TESTS], ids=lambda value: getattr(value, "stem", value)
 )

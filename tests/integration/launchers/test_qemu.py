@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.rows import slow
 from toolkit import environments, launchers
 from toolkit.environments.instructions import X86
 from toolkit.environments.made_once import read_marker
@@ -32,7 +33,12 @@ from toolkit.settings import Limits, Settings
 from toolkit.wire.shards import ShardWriter
 
 CPUS = sorted(PROCESSORS)
-ON_CPUS = [(engine, cpu) for cpu in CPUS for engine in packages.able(PROCESSORS[cpu].machine)]
+AT_ONCE = {"cortex-a72", "cortex-a7"}  # one of each machine; the others in `make slow`
+ON_CPUS = [
+    (engine, cpu) if cpu in AT_ONCE else slow(engine, cpu)
+    for cpu in CPUS
+    for engine in packages.able(PROCESSORS[cpu].machine)
+]
 MODULES = {
     "litert": "ai_edge_litert.interpreter",
     "onnxruntime": "onnxruntime",
@@ -91,7 +97,7 @@ def test_an_engines_arm_build_runs_on_each_core(settings, engine, cpu):
     assert not {"LD_PRELOAD", "LD_LIBRARY_PATH"} & set(variables)
 
 
-@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("cpu", [cpu if cpu in AT_ONCE else slow(cpu) for cpu in CPUS])
 def test_the_core_that_is_read_of_is_the_core_that_is_emulated(settings, cpu):
     """Every instruction that `/proc/cpuinfo` names is there, and the host's files are out of sight."""
     launch = qemu.prepare("tflite_runtime", {"cpu": cpu}, settings)
@@ -245,6 +251,7 @@ def test_without_network_apts_message_is_recognized(tmp_path, monkeypatch):
     assert list((tmp_path / "home" / "systems").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     os.geteuid() != 0, reason="NOT TESTED, only root can become somebody else; all else here runs unprivileged then"
 )
