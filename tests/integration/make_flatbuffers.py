@@ -19,7 +19,9 @@ from ai_edge_litert import schema_py_generated as schema
 from toolkit.execution.runtimes.litert import extremes, load, tap
 
 RANDOM = np.random.default_rng(3)
-DTYPES = {np.dtype(name): getattr(schema.TensorType, name.upper()) for name in ("float32", "int8", "int32", "bool")}
+DTYPES = {
+    np.dtype(name): getattr(schema.TensorType, name.upper()) for name in ("float32", "float16", "int8", "int32", "bool")
+}
 
 
 class File:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 from dataclasses import is_dataclass, replace
@@ -67,6 +68,19 @@ def test_a_runtime_with_a_delegate_has_stages_for_it(plugin):
     assert not steps or plugin.KERNELS in registry.names("execution/runtimes")
 
 
+@plugins("execution/runtimes")
+def test_a_runtime_that_nothing_executes_is_estimated(plugin):
+    """By a module that a job calls; only a launcher that executes nothing has it, and its verdicts stay open."""
+    name = plugin.__name__.rpartition(".")[2]
+    launchers = [registry.load("launchers", each) for each in registry.names("launchers")]
+    static = [each for each in launchers if name in getattr(each, "RUNTIMES", ()) and getattr(each, "STATIC", False)]
+
+    assert bool(static) is hasattr(plugin, "ESTIMATE")
+    if static:
+        assert arguments(importlib.import_module(f"toolkit.{plugin.ESTIMATE}").estimate) == ["request"]
+        assert plugin.KERNELS in registry.names("execution/runtimes")
+
+
 @plugins("conversion/schemes")
 def test_a_scheme_says_what_it_makes_and_who_can_make_it(plugin):
     """Weights, activations, whether it is calibrated, which dtypes an application may ask for, and what each quantizer is told."""
@@ -130,6 +144,7 @@ def test_a_launcher_prepares(plugin):
     """What it is, how to start, whether it could at once, and what doctor shows."""
     assert all(isinstance(said, bool) for said in (plugin.HOST, plugin.EMULATED, plugin.TIMED))
     assert not (plugin.EMULATED and (plugin.HOST or plugin.TIMED))
+    assert not (getattr(plugin, "STATIC", False) and (plugin.HOST or plugin.TIMED or plugin.EMULATED))
     assert all(callable(step) for step in plugin.SETUP)
     assert not {plugin.__name__.rpartition(".")[2]} & set(environments.names())
     assert arguments(plugin.features) == arguments(plugin.means) == ["options"]

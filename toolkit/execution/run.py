@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from toolkit import launchers, printable, registry
 from toolkit.engines.loaded import Delegated
@@ -193,10 +193,12 @@ def run_of(entry: Entry) -> Run:
 
 
 def _delegated(entry: Entry) -> Delegated | None:
-    """Return what a run says of its delegate; raise WorkerLied where that is not in the shape of `Delegated`, or more than all."""
     said = entry.result.get("delegated")  # a run of the original has none
-    if said is None:
-        return None
+    return None if said is None else delegated_of(said, entry)
+
+
+def delegated_of(said: Any, entry: Entry) -> Delegated:
+    """Return what a job says of a delegate; raise WorkerLied where that is not in the shape of `Delegated`, or more than all."""
     shares = [said.get("operators"), said.get("multiply_accumulates")] if fits(said, _DELEGATED) else [None]
     if not all(share is None or (len(share) == 2 and share[0] <= share[1]) for share in shares) or shares[0] is None:
         raise WorkerLied(f"{entry.about['title']}: says that its delegate took {said!r}")

@@ -8,6 +8,8 @@ Each defines
         Whether another processor is emulated; a launch then names the emulator (`emulator` in `Launch.about`).
     TIMED: bool
         Whether its measured durations are those of the device.
+    STATIC: bool
+        Optional: whether it executes nothing. Then a target has no stage "device", its runtime has ESTIMATE, and no verdict on it passes.
     RUNTIMES: tuple[str, ...]
         Optional: the only runtimes that it starts, each of which has KERNELS; without it, all others than those that launchers name so.
     SETUP: tuple[Callable[[Settings], object], ...]
@@ -57,6 +59,7 @@ __all__ = [
     "has_own_versions",
     "is_emulated",
     "is_host",
+    "is_static",
     "is_timed",
     "prepare",
     "require_able",
@@ -113,6 +116,7 @@ class VerificationRow(TypedDict):
     emulated: bool
     timed: bool
     stands_in: bool
+    static: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,8 @@ class Verification:
     """How a launcher's jobs show what a device computes: by execution or under emulation, and by what `means`, in the launcher's own words.
 
     `host` is whether it starts jobs directly on this machine, `timed` whether its measured durations are those of the device. `stands_in` is whether
-    this machine's processor runs what the device's own would, without an emulation of that: then `means` says so.
+    this machine's processor runs what the device's own would, without an emulation of that: then `means` says so. `static` is whether nothing of the
+    target's runtime is executed: such a verification is no evidence of what the device computes.
     """
 
     means: str
@@ -128,15 +133,18 @@ class Verification:
     emulated: bool
     timed: bool
     stands_in: bool = False
+    static: bool = False
 
     def __str__(self) -> str:
+        if self.static:
+            return f"static, not executed: {self.means}"
         how = f"emulated ({self.means})" if self.emulated else f"executed {self.means}"
         return how if self.timed else f"{how}; not timed"
 
     def to_json(self) -> VerificationRow:
         """Return the fields as JSON; `how` is the sentence for people."""
-        said = {"host": self.host, "emulated": self.emulated, "timed": self.timed, "stands_in": self.stands_in}
-        return cast("VerificationRow", {"how": str(self), **said})
+        names = ("host", "emulated", "timed", "stands_in", "static")
+        return cast("VerificationRow", {"how": str(self), **{name: getattr(self, name) for name in names}})
 
 
 def is_host(name: str) -> bool:
@@ -154,12 +162,18 @@ def is_emulated(name: str) -> bool:
     return bool(registry.load("launchers", name).EMULATED)
 
 
+def is_static(name: str) -> bool:
+    """Return whether a launcher executes nothing; UnknownName for an unknown launcher."""
+    return bool(getattr(registry.load("launchers", name), "STATIC", False))
+
+
 def verification(name: str, options: Mapping[str, object], runtime: str) -> Verification:
     """Return how a launcher with these options verifies a runtime; UnknownName for an unknown one. Nothing is started, and nothing is asked."""
     launcher, stands_in = registry.load("launchers", name), stand_in_of(runtime)
     if stands_in is not None and is_host(name):
         return Verification(stands_in, host=True, emulated=False, timed=False, stands_in=True)
-    return Verification(launcher.means(options), is_host(name), is_emulated(name), is_timed(name))
+    flags = (is_host(name), is_emulated(name), is_timed(name))
+    return Verification(launcher.means(options), *flags, static=is_static(name))
 
 
 def stand_in_of(runtime: str) -> str | None:

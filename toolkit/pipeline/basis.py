@@ -19,6 +19,7 @@ from toolkit.pipeline import float16_range
 from toolkit.pipeline.meaning import kinds_of
 from toolkit.pipeline.scrutiny import looked_at
 from toolkit.pipeline.stages import Chain, entry_of
+from toolkit.verdict import delegation
 from toolkit.verdict.chain import context_of
 from toolkit.verdict.stage_run import StageRun
 from toolkit.weights.clipping_findings import judge_clipping
@@ -73,6 +74,7 @@ def basis_of(chain: Chain, executor: Executor, seconds: float) -> Basis:
             *account.findings,
             *clipping,
             *_beyond_float16(chain, executor),
+            *_estimated(chain, executor),
             *looked_at(chain, original, samples.out / "verification", kinds, executor),
         ),
         account=account,
@@ -129,6 +131,17 @@ def _beyond_float16(chain: Chain, executor: Executor) -> Sequence[Finding]:
         return ()
     (outcome,) = executor.outcomes([chain.beyond_float16])
     return float16_range.said(outcome)
+
+
+def _estimated(chain: Chain, executor: Executor) -> Sequence[Finding]:
+    """Return findings on what a delegate that nothing executes would take."""
+    if chain.estimate is None:
+        return ()
+    (outcome,) = executor.outcomes([chain.estimate])
+    if outcome.error is not None:
+        message = f"what the delegate takes could not be estimated: {outcome.error.problem}"
+        return (Finding("delegation-not-told", "inconclusive", message),)
+    return delegation.of_estimate(chain.target, outcome.entry)
 
 
 def _noise(reference: Entry, chain: Chain, executor: Executor) -> dict[str, dict[str, float]]:

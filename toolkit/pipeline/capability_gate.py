@@ -63,7 +63,7 @@ def not_known(artifact: Artifact, target: Target) -> list[Finding]:
 def _table(target: Target) -> Capabilities | None:
     from toolkit.profiles import capabilities
 
-    return capabilities.find(target.runtime.name, target.runtime.version)
+    return capabilities.find(target.runtime.probed, target.runtime.version)
 
 
 def _not_probed(target: Target) -> Finding:

@@ -11,6 +11,7 @@ from toolkit.comparison.output_kinds.declaring import Declared
 from toolkit.conversion.artifacts import Artifact, Conversions
 from toolkit.execution.run import Called, Execution, on_device, on_this_machine, run_job
 from toolkit.jobs.job import Job, Output
+from toolkit.jobs.runtime_engine import engine_of_runtime
 from toolkit.pipeline.float16_range import range_job
 from toolkit.profiles.recipe import is_calibrated, may_scale
 from toolkit.source import source
@@ -160,6 +161,22 @@ class Model:
             own = isinstance(model, Path) and not self.held.inputs and self.held.signature is None
             floats = self.conversions.file(self.conversions.floats(artifact_format), artifact_format)
             self._runs[name] = range_job(model, model if own else floats, self.verification, artifact_format)
+        return self._runs[name]
+
+    def estimate(self, model: Output | Path, runtime: str) -> Job | None:
+        """Return the job that estimates what a runtime's delegate takes of an artifact; None for a runtime that is executed."""
+        module = getattr(registry.load("execution/runtimes", runtime), "ESTIMATE", None)
+        if module is None:
+            return None
+        name = ("estimate", model if isinstance(model, Path) else (model.job, model.name), runtime)
+        if name not in self._runs:
+            self._runs[name] = Job(
+                f"estimating what {runtime} takes",
+                module,
+                "estimate",
+                engine_of_runtime(runtime),
+                inputs={"model": model},
+            )
         return self._runs[name]
 
     def run_floats(self, artifact_format: str) -> Job:

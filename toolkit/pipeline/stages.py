@@ -110,8 +110,9 @@ class Chain:
 
     `candidates` (JSON) are the variants that it was chosen from. The verdict reports the findings of the `linted` jobs. `account` compares each of
     the artifact's constants with the float conversion's; None for a format whose constants are not inspected. `clipping` compares its ranges with the
-    values seen in calibration. `beyond_float16` looks for numbers that float16 cannot hold; None if no stage computes in it. `own` is the toolkit's
-    own artifact of the same scheme, if the artifact came from somebody else. `findings` were found while it ran. `float_bytes` is the size of the
+    values seen in calibration. `beyond_float16` looks for numbers that float16 cannot hold; None if no stage computes in it. `estimate` tells
+    what a delegate that nothing executes would take. `own` is the toolkit's own artifact of the same scheme, if the artifact came from somebody else.
+    `findings` were found while it ran. `float_bytes` is the size of the
     float artifact of the same model.
     """
 
@@ -125,6 +126,7 @@ class Chain:
     account: Job | None = None
     clipping: Job | None = None
     beyond_float16: Job | None = None
+    estimate: Job | None = None
     own: Own | None = None
     findings: tuple[Finding, ...] = ()
     float_bytes: int | None = None
@@ -152,7 +154,7 @@ class Chain:
         """All jobs that the verdict needs. The jobs that others wait for longest come first."""
         early = [stage.job for stage in self.stages if stage.name != "source"]
         late = [stage.job for stage in self.stages if stage.name == "source"]
-        accounts = [job for job in (self.account, self.clipping, self.beyond_float16) if job is not None]
+        accounts = [job for job in (self.account, self.clipping, self.beyond_float16, self.estimate) if job is not None]
         return [*early, *self._references, *accounts, *late]
 
     @property
@@ -191,13 +193,14 @@ def kernels_of(target: Target) -> Execution:
 
 
 def steps_of(target: Target) -> dict[str, Execution]:
-    """Return the stages that a target adds to those of this machine, and how each runs: none where the target is this machine.
+    """Return the stages that a target adds to those of this machine, and how each runs: none where it is this machine, or nothing executes it.
 
     A runtime with a delegate has its own stages, up to that with the kernels that the profile asks for.
     """
     on_target, steps = execution_of(target), _delegate_steps(target)
     if not steps:
-        return {} if launchers.is_host(on_target.engine.launcher) else {"device": on_target}
+        launcher = on_target.engine.launcher
+        return {} if launchers.is_host(launcher) or launchers.is_static(launcher) else {"device": on_target}
     names = list(steps)[: list(steps.values()).index(target.runtime.kernels) + 1]
     return {name: replace(on_target, kernels=steps[name]) for name in names}
 
@@ -257,6 +260,7 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     clipping = model.clipping(shipped, target.format, artifact.scheme)
     size = floats.result["size_bytes"]
     chain = Chain(model, target, artifact, made, tuple(stages), account=account, clipping=clipping, float_bytes=size)
+    chain = replace(chain, estimate=model.estimate(shipped, target.runtime.name))
     return (
         chain
         if chain.stage(STAGE) is None

@@ -65,6 +65,12 @@ class Runtime(ConfigModel):
     static_shapes: bool = False
 
     @property
+    def probed(self) -> str:
+        """The runtime whose table says what this one can run: of one that nothing executes, that which runs what its delegate leaves."""
+        kernels = getattr(registry.load("execution/runtimes", self.name), "KERNELS", None)
+        return str(kernels or self.name) if launchers.is_static(self.launcher) else self.name
+
+    @property
     def launcher_options(self) -> dict[str, str | int | float | bool]:
         """All options of the launcher."""
         return {**({} if self.cpu is None else {"cpu": self.cpu}), **self.options}
@@ -204,7 +210,8 @@ class Target(ConfigModel):
     @classmethod
     def _belongs_to_a_delegate(cls, delegate: Delegate | None, info: ValidationInfo) -> Delegate | None:
         runtime = info.data.get("runtime")
-        has_one = runtime is not None and hasattr(registry.load("execution/runtimes", runtime.name), "STEPS")
+        module = None if runtime is None else registry.load("execution/runtimes", runtime.name)
+        has_one = hasattr(module, "STEPS") or hasattr(module, "ESTIMATE")
         if runtime is not None and has_one is not (delegate is not None):
             raise ValueError(
                 f"missing; {runtime.name} has a delegate: expected the least share of the operators that it must take"

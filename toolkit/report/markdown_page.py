@@ -15,6 +15,7 @@ from toolkit.report.wording import (
     kind_lines,
     noise_text,
     size,
+    static_text,
     untimed_text,
     where_text,
 )
@@ -36,6 +37,7 @@ def markdown(verdict: Verdict, artifact: str) -> str:
     lines = [
         f"# {printable.markdown(verdict.target.name)}: {OUTCOMES[verdict.outcome]}",
         "",
+        *_static(verdict),
         *_wanted(verdict),
         f"{printable.code(artifact)} ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
         f"from {printable.code(source.path)} ({printable.markdown(source.kind)}, signature {printable.code(source.key)}, sha256 `{source.sha256}`)  ",
@@ -124,6 +126,11 @@ def _of_tasks(verdict: Verdict) -> list[str]:
         ]
         lines += [_row(stage, f"{value:.4f}") for stage, value in task.scores.items()]
     return lines
+
+
+def _static(verdict: Verdict) -> list[str]:
+    said = static_text(verdict)
+    return [f"**{printable.markdown(said)}**", ""] if said else []
 
 
 def _wanted(verdict: Verdict) -> list[str]:

@@ -14,6 +14,7 @@ from toolkit.printable import Text
 from toolkit.report.attempts import deciding_comparison, deciding_text, reason_text
 from toolkit.report.screen import Screen
 from toolkit.report.wording import OUTCOMES, size
+from toolkit.verdict.chain_findings import NOT_EXECUTED
 from toolkit.verdict.refusals import DoesNotFit, Unsupported, findings_of
 from toolkit.verdict.verdict import Verdict
 
@@ -146,7 +147,7 @@ def _cells(row: SummaryRow, shared: str | None) -> tuple[str, ...]:
         row["shipped"] or _NOTHING,
         bytes_,
         scored,
-        "emulated" if row["emulated"] else "",
+        "static" if NOT_EXECUTED in row["codes"] else "emulated" if row["emulated"] else "",
     )
 
 

@@ -36,7 +36,7 @@ def profile_json(target: Target) -> dict[str, Any]:
     from toolkit.profiles import capabilities
 
     document = target_json(target)
-    table = capabilities.path_of(target.runtime.name, target.runtime.version)
+    table = capabilities.path_of(target.runtime.probed, target.runtime.version)
     document["capabilities"] = None if table is None else str(table)
     for said, bound in zip(document["bounds"], target.bounds, strict=True):
         found = _standing(bound, target)
@@ -72,7 +72,7 @@ def _table_line(target: Target) -> str:
     from toolkit.profiles import capabilities
     from toolkit.report.capabilities import table_line
 
-    runtime, version = target.runtime.name, target.runtime.version
+    runtime, version = target.runtime.probed, target.runtime.version
     table = capabilities.find(runtime, version)
     if table is None:
         return f"capabilities: none; edge-toolkit targets probe {runtime}=={version} makes the table"

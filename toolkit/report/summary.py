@@ -9,7 +9,7 @@ from toolkit import printable
 from toolkit.comparison.deciding import ALL
 from toolkit.comparison.wording import limit_text, remarks, status_text, value_text
 from toolkit.report.attempts import command_text, tried_lines
-from toolkit.report.wording import kind_lines, size, untimed_text, where_text
+from toolkit.report.wording import kind_lines, size, static_text, untimed_text, where_text
 from toolkit.samples.input_ranges import input_lines
 
 if TYPE_CHECKING:
@@ -106,9 +106,11 @@ def _findings(verdict: Verdict) -> list[str]:
 
 
 def _verified(verdict: Verdict) -> str:
-    """Return the number of samples, and where the last stage ran."""
+    """Return the number of samples, and where the last stage ran; first of all that nothing executed the target's runtime, if so."""
     count = verdict.samples["verification"]
-    return f"{count} samples on {where_text(list(verdict.runs.values())[-1])}{untimed_text(verdict)}"
+    static = static_text(verdict)
+    where = where_text(list(verdict.runs.values())[-1])
+    return f"{static + '; ' if static else ''}{count} samples on {where}{untimed_text(verdict)}"
 
 
 def _ends(verdict: Verdict) -> tuple[str, str]:

@@ -14,7 +14,15 @@ from toolkit.report.json_documents import exit_status
 from toolkit.report.overview import overview_text
 from toolkit.report.screen import PAGE, Screen
 from toolkit.report.summary import size_text, summary_lines
-from toolkit.report.wording import OUTCOMES, candidate_lines, kind_lines, noise_text, untimed_text, where_text
+from toolkit.report.wording import (
+    OUTCOMES,
+    candidate_lines,
+    kind_lines,
+    noise_text,
+    static_text,
+    untimed_text,
+    where_text,
+)
 from toolkit.samples.input_ranges import input_lines
 from toolkit.verdict.verdict import Verdict
 
@@ -47,7 +55,8 @@ def verdict_text(verdict: Verdict, screen: Screen = PAGE, name: str | None = Non
 
 def _whole(verdict: Verdict) -> list[str]:
     """Return all lines of a report below its title."""
-    lines = [f"  {line}" for line in wanted_lines(verdict)]
+    static = static_text(verdict)
+    lines = [f"  {line}" for line in ([static] if static else []) + wanted_lines(verdict)]
     guilty, at_fault = verdict.guilty_stage, verdict.at_fault
     mark = "  <- guilty" if at_fault is None else f"  <- guilty: {at_fault}"
     marked = False

@@ -91,6 +91,12 @@ def untimed_text(verdict: Verdict) -> str:
     return f", {how.means}; latency not measured" if how.stands_in else ""
 
 
+def static_text(verdict: Verdict) -> str:
+    """Return that nothing executed the target's runtime; "" where something did."""
+    target = verdict.target
+    return f"static, not executed: nothing here runs {target.runtime.name}" if target.verification.static else ""
+
+
 def confined_text(verdict: Verdict) -> str:
     """Return how the runs were confined to their own files and kept off the network, or that they were not; "" if no run says."""
     stages: dict[str, list[str]] = {}

@@ -178,10 +178,10 @@ def _bundled(
 def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -> bool:
     """Return whether to try the next scheme: this one did not pass, came out as another, or an engine failed at it and not before it.
 
-    Samples that are wrong, or that cannot show whether an artifact is right, cannot judge the next one either.
+    Samples that are wrong, or that cannot show whether an artifact is right, cannot judge the next one either, and no other scheme brings a device.
     """
     if isinstance(attempt, Verdict):
-        if any(found.of_samples and found.is_grave for found in attempt.findings):
+        if any(found.of_samples and found.is_grave for found in attempt.findings) or attempt.lacks_a_device_only:
             return False
         return not attempt.passed or attempt.artifact.is_another
     if isinstance(attempt, Unconvertible | DoesNotFit):

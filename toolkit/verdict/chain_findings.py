@@ -19,12 +19,30 @@ from toolkit.verdict.stage_run import StageRun
 if TYPE_CHECKING:
     from toolkit.profiles import Target
 
+NOT_EXECUTED = "not-executed"
+"""The code of the finding that keeps the verdict on a static target open."""
+
 _OF_ORIGINAL = (
     "source",
     "conversion",
     "quantization",
     "total",
 )  # the original's noise is part of the error of these stages
+
+
+def not_executed(target: Target) -> list[Finding]:
+    """Return the finding that nothing executed a target's runtime: whatever the other stages show, the verdict stays open."""
+    if not target.verification.static:
+        return []
+    message = f"{target.name} is static: nothing here executes {target.runtime.name}, so no number of samples shows what the device computes"
+    return [
+        Finding(
+            NOT_EXECUTED,
+            "inconclusive",
+            message,
+            fix="compare on the device: the outputs of each stage are in the bundle",
+        )
+    ]
 
 
 def not_confined(steps: Sequence[StageRun]) -> list[Finding]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit.engines.loaded import Delegated
+from toolkit.execution.run import delegated_of
 from toolkit.findings import Finding
+from toolkit.jobs.store import Entry
 from toolkit.verdict.chain import ON_DEVICE
 from toolkit.verdict.stage_run import StageRun
 
@@ -40,7 +43,17 @@ def of_runs(target: Target, steps: Sequence[StageRun]) -> list[Finding]:
     return [_finding(least, target.delegate)]
 
 
-def _finding(took: Delegated, asked: Delegate) -> Finding:
+def of_estimate(target: Target, entry: Entry) -> list[Finding]:
+    """Return the finding on what a delegate that nothing executes would take, by its published rules."""
+    if target.delegate is None:
+        return []
+    found = _finding(delegated_of(entry.result, entry), target.delegate, "")
+    return [replace(found, message=f"estimated, not executed: {found.message}", stage=None)]
+
+
+def _finding(
+    took: Delegated, asked: Delegate, alone: str = ". An app that names the GPU alone gets an error from this file"
+) -> Finding:
     operators, operations = took["operators"], took["multiply_accumulates"]
     if not took["left"] and operators[0] == operators[1]:
         return Finding("delegated", "info", f"the delegate takes all {operators[1]} operators")
@@ -53,7 +66,7 @@ def _finding(took: Delegated, asked: Delegate) -> Finding:
     if operations is None:
         message = f"{message}. Which operators it takes is not told, so whether they have {asked.least:.0%} of the multiply-accumulates is open"
         return Finding("partly-delegated", "inconclusive", message, fix=_FIX, names=names)
-    message = f"{message}. An app that names the GPU alone gets an error from this file"
+    message = f"{message}{alone}"
     return Finding("partly-delegated", "warning", message, fix=_FIX, names=names)
 
 

@@ -155,6 +155,12 @@ class Verdict:
         return self.outcome == "passed"
 
     @property
+    def lacks_a_device_only(self) -> bool:
+        """Whether it would pass, but that nothing executes the target's runtime."""
+        against = {finding.code for finding in self.findings if finding.is_grave}
+        return against == {chain_findings.NOT_EXECUTED} and replace(self, findings=()).passed
+
+    @property
     def guilty_stage(self) -> str | None:
         """Return the first stage that failed: the one that `Judged` names, or the one that a finding of severity "error" names."""
         pinned = {finding.stage for finding in self.findings if finding.is_error}
@@ -201,6 +207,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
             *evidence.findings,
             *task_scores.unscored(steps[0], truth, scored),
             *said_where_it_ran(artifact.findings, evidence.steps[-1].run.about),
+            *chain_findings.not_executed(target),
             *chain_findings.not_confined(evidence.steps),
             *chain_findings.metrics_switched_off(target.bounds, scheme, _named(evidence.kinds, judged.total.measured)),
             *chain_findings.of_outputs(judged.cumulative),

@@ -153,12 +153,13 @@ def test_a_target_says_how_it_is_verified(name):
     launcher = registry.load("launchers", target.runtime.launcher)
     said, row = str(target.verification), report.profile_json(target)["verified"]
 
-    assert said.startswith("emulated (" if launcher.EMULATED else "executed ")
+    static = getattr(launcher, "STATIC", False)
+    assert said.startswith("static, not executed: " if static else "emulated (" if launcher.EMULATED else "executed ")
     stands_in = getattr(registry.load("execution/runtimes", target.runtime.name), "STANDS_IN", None)
     assert (stands_in or launcher.means(target.runtime.launcher_options)) in said
     timed = launcher.TIMED and stands_in is None
-    assert said.endswith("; not timed") is not timed
-    said_of_launcher = {"host": launcher.HOST, "emulated": launcher.EMULATED}
+    assert said.endswith("; not timed") is not (timed or static)
+    said_of_launcher = {"host": launcher.HOST, "emulated": launcher.EMULATED, "static": static}
     assert row == {"how": said, **said_of_launcher, "timed": timed, "stands_in": stands_in is not None}
     assert report.target_json(target)["verified"] == row
     assert f"\nverified: {said}\n" in report.profile_text(target, profiles.provenance(name))

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from toolkit.errors import WorkerLied
 from toolkit.execution.run import Run
 from toolkit.profiles.profile import Delegate
 from toolkit.tensors.signature import Signature
-from toolkit.verdict.delegation import of_runs
+from toolkit.verdict.delegation import of_estimate, of_runs
 from toolkit.verdict.stage_run import StageRun
 
 TARGET = SimpleNamespace(delegate=Delegate(least=0.9, because="so that it is fast"))
@@ -48,6 +49,23 @@ def test_the_share_decides(told, code, severity):
         assert f"{told['operators'][0]} of 20 operators" in found.message
     assert found.stage == ("delegate" if severity == "error" else None)
     assert ("so that it is fast" in found.message) is (severity == "error")
+
+
+def test_an_estimate_is_called_so():
+    """And makes no stage guilty: none ran."""
+    entry = SimpleNamespace(result=took([17, 20], [900, 900], REASONS), about={"title": "estimating"})
+
+    (found,) = of_estimate(TARGET, entry)
+
+    assert (found.code, found.severity, found.stage) == ("not-delegated", "error", None)
+    assert found.message.startswith("estimated, not executed: the delegate takes 17 of 20 operators")
+
+
+@pytest.mark.parametrize("told", [{"operators": [1]}, took([21, 20], [9, 9]), took([1, 20], [10, 9]), {}])
+def test_an_estimate_that_makes_no_sense_is_none(told):
+    """A worker's answer is a stranger's."""
+    with pytest.raises(WorkerLied):
+        of_estimate(TARGET, SimpleNamespace(result=told, about={"title": "estimating"}))
 
 
 def test_the_run_that_took_least_counts():

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from tests.unit.verdict.judged_chains import SCORES, TRUTH, bound, given, stages
-from toolkit import report
+from toolkit import profiles, report
+from toolkit.bundle import saved_report
 from toolkit.errors import UnjudgeableRun
 from toolkit.findings import Finding
+from toolkit.report.screen import Screen
 
 
 def test_a_sound_chain_passes(judged):
@@ -20,6 +22,36 @@ def test_a_sound_chain_passes(judged):
     assert verdict.outcome == "passed"
     assert verdict.guilty_stage is None
     assert {comparison.stage for comparison in verdict.comparisons} == {"conversion", "kernels", "total"}
+
+
+STATIC = """\
+name = "phone"
+about = "p"
+extends = "board"
+[runtime]
+name = "litert_coreml"
+version = "2.3.0"
+launcher = "static"
+[delegate]
+least = 0.5
+because = "b"
+"""
+
+
+@pytest.mark.parametrize(("wrong", "outcome"), [(0.0, "inconclusive"), (0.5, "failed")])
+def test_a_target_that_nothing_executes_never_passes(judged, profile, tmp_path, wrong, outcome):
+    """However well all that runs here agrees; what is wrong here is wrong there."""
+    profile()
+    (tmp_path / "phone.toml").write_text(STATIC)
+
+    verdict = judged(stages(kernels=wrong), profiles.find(tmp_path / "phone.toml"))
+
+    assert (verdict.outcome, verdict.lacks_a_device_only) == (outcome, not wrong)
+    assert [(each.code, each.severity) for each in verdict.findings] == [("not-executed", "inconclusive")]
+    assert "static, not executed" in report.verdict_text(verdict).splitlines()[1]
+    assert "static, not executed" in report.verdict_text(verdict, Screen(whole=False)).splitlines()[1]
+    assert "static, not executed" in report.markdown(verdict, "m.tflite").splitlines()[2]
+    assert saved_report.outcome(report.verdict_json(verdict)) == outcome
 
 
 def test_it_is_shown_in_a_line(judged):

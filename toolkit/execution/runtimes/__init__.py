@@ -16,6 +16,8 @@ A runtime is a module with
                                         device's processor, in words; nothing that it takes here is timed
     STEPS                               optional, of a runtime with a delegate, whose KERNELS run the model without it: {stage: kernels}, the
                                         delegate's runs in order, each compared with the one before it; "kernels" has these values only
+    ESTIMATE                            of a runtime whose delegate nothing executes, for a launcher that is STATIC: the module whose
+                                        `estimate(request)` returns what the delegate would take of inputs["model"], as `Delegated`
 
 `Loaded.call` takes and gives {name: array} for one sample, by signature name, with exactly the dtypes and shapes of `Loaded.signature`
 (JSON as in `toolkit.tensors.signature`); `engine` is the name and version that really ran. Exceptions of the engine are passed on unchanged.
