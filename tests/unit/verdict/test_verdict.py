@@ -47,11 +47,11 @@ def test_a_target_that_nothing_executes_never_passes(judged, profile, tmp_path, 
     verdict = judged(stages(kernels=wrong), profiles.find(tmp_path / "phone.toml"))
 
     assert (verdict.outcome, verdict.lacks_a_device_only) == (outcome, not wrong)
-    assert [(each.code, each.severity) for each in verdict.findings] == [("not-executed", "inconclusive")]
+    assert ("not-executed", "inconclusive") in [(each.code, each.severity) for each in verdict.findings]
     assert "static, not executed" in report.verdict_text(verdict).splitlines()[1]
     assert "static, not executed" in report.verdict_text(verdict, Screen(whole=False)).splitlines()[1]
     assert "static, not executed" in report.markdown(verdict, "m.tflite").splitlines()[2]
-    assert saved_report.outcome(report.verdict_json(verdict)) == outcome
+    assert saved_report.outcome(report.verdict_json(verdict, "m.tflite")) == outcome
 
 
 def test_it_is_shown_in_a_line(judged):
