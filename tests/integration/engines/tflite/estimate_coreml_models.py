@@ -2,7 +2,7 @@
 
     python estimate_coreml_models.py FOLDER
 
-Prints JSON: by name what is estimated of a file of two RELUs with an operator, or several, between them.
+Writes JSON to standard output: by name what is estimated of a file of two RELUs with an operator, or several, between them.
 """
 
 from __future__ import annotations
@@ -121,11 +121,11 @@ CASES: dict[str, tuple] = {
 
 
 def main() -> None:
-    """Print what is estimated of each."""
+    """Write what is estimated of each."""
     folder = Path(sys.argv[1])
     found = {name: share(folder, *case) for name, case in CASES.items()}
     found["alone"] = share(folder, alone, around=False)
-    print(json.dumps(found))
+    sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":
