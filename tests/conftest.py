@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -52,11 +53,11 @@ def home(tmp_path_factory):
         yield folder
 
 
-def linked_home(home: Path, folder: Path) -> Path:
-    """Make a cache folder whose environments are those of another; the store is its own."""
+def linked_home(home: Path, folder: Path, without: Collection[str] = ("store",)) -> Path:
+    """Make a cache folder that holds what another holds, `without` its store: that is its own."""
     folder.mkdir()
     for entry in home.iterdir() if home.is_dir() else ():
-        if entry.name != "store":
+        if entry.name not in without:
             (folder / entry.name).symlink_to(entry.resolve())
     return folder
 

@@ -116,3 +116,17 @@ def test_a_board_whose_numbers_are_none_does_not_pass(first, board, build, threa
     assert report["verdict"] != "passed"
     assert report["guilty_stage"] == "device"
     assert says in ended.out
+
+
+@pytest.mark.usefixtures("first")  # the worker's code is on the board
+def test_another_version_than_the_profiles_has_no_verdict(board, build):
+    """Whatever was prepared: the engine itself says what ran."""
+    undo = tampered(board, "execution/infer.py", '"engine": loaded.engine', '"engine": "ai-edge-litert 2.2.0"')
+    try:
+        ended, out = build(4, other=f'host = "{HOST}"')
+    finally:
+        board.say(undo)
+
+    assert ended.status == 3
+    assert "other: ai-edge-litert 2.2.0 ran; its profile asks for litert 2.3.0" in ended.err + ended.out
+    assert not (out / "other" / "report.json").exists()

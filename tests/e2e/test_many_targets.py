@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import toolkit
+from tests.conftest import linked_home
 from toolkit.errors import RequestError
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.settings import Settings
@@ -21,6 +22,11 @@ metric = "sqnr_db"
 limit = 1000
 because = "a test"
 """
+LACKING = {  # what is missing, and what brings it
+    "raspberry-pi-4": ("launcher qemu: aarch64 emulation: ", "edge-toolkit setup qemu"),
+    "android-gpu": ("launcher lavapipe: ", "edge-toolkit setup lavapipe"),
+    "web-wasm": ("launcher chromium: ", "apt-get install chromium"),
+}
 
 
 @pytest.fixture
@@ -63,6 +69,31 @@ def test_one_passes_one_fails_one_is_refused_and_one_is_unavailable(edge, sample
     assert (out / "strict" / "rejected" / "model.tflite").is_file()
     assert not (out / "small").exists()
     assert document.read_text().count("**host**") == 1
+
+
+def test_what_a_machine_lacks_is_said_of_its_target_and_the_others_finish(edge, sample, few, home, tmp_path):
+    """No emulator, no driver, no browser, and no network that could bring one: each says how to get it, and this machine's own target passes."""
+    bare = linked_home(home, tmp_path / "bare", without=("store", "systems"))
+    (bare / "store").symlink_to(home / "store")  # what the test before this one built
+    targets = [word for each in (*LACKING, "host") for word in ("--target", each)]
+    missing = {"PATH": str(tmp_path), "EDGE_TOOLKIT_CHROMIUM": ""}
+
+    ended = edge(
+        *("build", sample, "--scheme", "float32", "--eval", few, *targets, "--out", tmp_path / "dist"),
+        *("--offline", "--json"),
+        home=bare,
+        variables=missing,
+    )
+
+    assert ended.status == 3
+    for target, (what, fix) in LACKING.items():
+        error = ended.document["targets"][target]["error"]
+        assert (error["kind"], error["exit_status"]) == ("TargetUnavailable", 3)
+        assert what in error["problem"]
+        assert fix in error["hint"]
+        assert not (tmp_path / "dist" / target).exists()
+    assert ended.document["targets"]["host"]["verdict"] == "passed"
+    assert (tmp_path / "dist" / "host" / "model.tflite").is_file()
 
 
 def test_a_bundle_that_cannot_be_written_stops_no_other(sample, few, profile, home, tmp_path):
