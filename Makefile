@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow test-all check style unit format bench mutants sample wheel lock clean
+.PHONY: help demo test slow test-all check style unit format bench outcomes mutants sample wheel lock clean
 
 # What the shell says about another Python must not reach in; without bytecode, importing tensorflow takes 14 s instead of 4.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX
@@ -66,6 +66,10 @@ bench: $(READY) ## measure builds, calibration, experiments, verification and wh
 	$(BIN)/edge-toolkit setup tensorflow litert tflite_runtime litert_quantizer onnxruntime qemu
 	@missed=0; for each in bench calibration experiments verification targets overheads boards pages; do \
 		$(BIN)/python tests/bench/$$each.py $(if $(JSON),--json $(basename $(JSON)).$$each.json) || missed=1; done; exit $$missed
+
+outcomes: $(READY) ## build real networks (../shared/models) and the sample for every target, and write docs/outcomes.md (ONLY='--target host --network digits': a part)
+	$(BIN)/edge-toolkit setup $(ENVIRONMENTS)
+	$(BIN)/python tests/outcomes/outcomes.py $(ONLY)
 
 mutants: $(READY) ## put small faults into the code that judges, one by one, and list those that no test notices (ONLY='toolkit.verdict.verdict*': of one module); slow
 	@$(BIN)/uv venv --quiet --allow-existing --no-project --python $(BIN)/python $(VENV)/mutants
