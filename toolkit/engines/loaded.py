@@ -24,7 +24,8 @@ class TappedTensor(TensorJson):
 class RunOptions(TypedDict, total=False):
     """How a model is run: with so many `threads`, on which of the engine's `kernels`, and by which of its signatures, None for the only one.
 
-    `provider` is ONNX Runtime's, and `tags` are those of a SavedModel's graph.
+    `provider` is ONNX Runtime's, and `tags` are those of a SavedModel's graph. `compiled` is a folder with what the engine compiled of the model
+    before, by the runtime's `compile`.
     """
 
     threads: int
@@ -32,6 +33,7 @@ class RunOptions(TypedDict, total=False):
     signature: str | None
     provider: str
     tags: list[str]
+    compiled: str
 
 
 class Delegated(TypedDict):

@@ -38,11 +38,13 @@ def run(request: Request) -> RunResult:
     model's input is an integer and the sample is real, the sample is quantized with the model's own scale and zero point, as an application does. The
     model is loaded again for each sequence of the set, so that its state begins anew. `names` are other names for the model's inputs and outputs,
     {"inputs": {its own: theirs}, "outputs": ...}: samples, outputs and the returned signature have them. inputs["before"], where it is given, is the
-    out folder of the same run over fewer samples, in whole sequences: the run copies its outputs and resumes after them.
+    out folder of the same run over fewer samples, in whole sequences: the run copies its outputs and resumes after them. inputs["compiled"], where it
+    is given, is what `compile` wrote for the same model and options.
     """
     runtime = importlib.import_module(f"toolkit.execution.runtimes.{request.options['runtime']}")
     began = time.perf_counter()
-    loaded = runtime.load(request.inputs["model"], request.options)
+    options = _run_options(request)
+    loaded = runtime.load(request.inputs["model"], options)
     load_ms = (time.perf_counter() - began) * 1e3
     samples = request.inputs["samples"]
     total = read_index(samples)["count"]
@@ -63,7 +65,7 @@ def run(request: Request) -> RunResult:
         reader, done = read_samples(samples, start, total), start
         while done < total:
             if done > start and done % length == 0:
-                loaded = runtime.load(request.inputs["model"], request.options)
+                loaded = runtime.load(request.inputs["model"], options)
             group = [
                 {
                     own.get(name, name): quantize(array, specs[name]) if name in specs else array
@@ -88,6 +90,21 @@ def run(request: Request) -> RunResult:
         "load_ms": load_ms,
         "delegated": loaded.delegated,
     }
+
+
+def _run_options(request: Request) -> dict[str, Any]:
+    """Return the options that a runtime loads a model with."""
+    compiled = request.inputs.get("compiled")
+    return request.options if compiled is None else {**request.options, "compiled": str(compiled)}
+
+
+def compile(request: Request) -> dict[str, Any]:  # noqa: A001 (what a runtime calls it too)
+    """Write to out/compiled what the runtime options["runtime"] compiles of the model inputs["model"], which `run` then need not do again."""
+    runtime = importlib.import_module(f"toolkit.execution.runtimes.{request.options['runtime']}")
+    folder = request.out / "compiled"
+    folder.mkdir()
+    runtime.compile(request.inputs["model"], request.options, folder)
+    return {}
 
 
 def answered(loaded: Loaded, group: Sequence[dict[str, np.ndarray]]) -> list[TimedOutputs]:

@@ -19,6 +19,7 @@ from toolkit.tensors.signature import Signature
 from toolkit.wire.shards import read_index
 
 HOST_RUNTIME = "litert"
+_RUNNING = "running "
 _DELEGATED = {"operators": [COUNT], "multiply_accumulates": Either([COUNT], None), "left": [str]}
 
 
@@ -106,7 +107,7 @@ def run_job(
     launchers.require_able(execution.engine.launcher, execution.runtime)
     emulated = "emulated " if launchers.is_emulated(execution.engine.launcher) else ""
     return Job(
-        f"running {name} on {emulated}{execution.runtime}{kernels}",
+        f"{_RUNNING}{name} on {emulated}{execution.runtime}{kernels}",
         "execution.infer",
         "run",
         execution.engine,
@@ -120,6 +121,19 @@ def run_job(
         inputs={"model": model, "samples": samples, **({} if before is None else {"before": before})},
         plugins=(f"execution.runtimes.{execution.runtime}",),
     )
+
+
+def compiled_first(run: Job) -> Job:
+    """Return the same run, where its engine compiles for long after a job that does so: that job reads no samples, so runs over others share it.
+
+    What it writes depends on the model, the engine and the driver alone, and no run changes it: so no model comes to run what another one left.
+    """
+    if not hasattr(registry.load("execution/runtimes", run.options["runtime"]), "compile"):
+        return run
+    asked = {name: run.options[name] for name in ("runtime", "kernels", "threads", "signature")}
+    title = f"compiling {run.title.removeprefix(_RUNNING)}"
+    compiling = replace(run, title=title, call="compile", options=asked, inputs={"model": model_of(run)})
+    return replace(run, inputs={**run.inputs, "compiled": compiling.output("compiled")})
 
 
 def on_device(run: Job, device: str) -> Job:

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 
 from toolkit import environments, printable
 from toolkit.environments import Environment, Status, instructions
+from toolkit.environments.remembered import recall, remember
 from toolkit.environments.requirements import split_name
 from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailable, UnknownName
 from toolkit.launchers import Launch
 from toolkit.launchers.emulation import vulkan
+from toolkit.launchers.emulation.known_answer import answer_key, known_answer
 from toolkit.launchers.emulation.own_processor import cpu
 from toolkit.launchers.emulation.vulkan import VulkanDriver
 from toolkit.settings import Settings
@@ -46,7 +48,10 @@ _OWN_LIBRARIES = ("/lib/{machine}-linux-gnu", "/usr/lib/{machine}-linux-gnu")
 
 
 def prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
-    """Return how to start a script in `environment` with the driver; the driver is made first if it is missing."""
+    """Return how to start a script in `environment` with the driver; the driver is made first if it is missing.
+
+    The engine must also give a known answer on it, once for each driver and version: then what differs later is not the driver's.
+    """
     require_options(options)
     require_environment(environment, options)
     try:
@@ -55,7 +60,7 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
         raise TargetUnavailable(printable.together("launcher lavapipe: ", error.problem), error.hint) from error
     resolved = environments.resolve(environment, settings)
     model, has = cpu()
-    return Launch(
+    launch = Launch(
         command=(str(resolved.python),),
         variables={**resolved.variables, **_variables(driver)},
         identity=_identity(resolved, driver, has),
@@ -69,6 +74,13 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
             "processor": instructions.class_of(os.uname().machine, has),
         },
     )
+    engine = split_name(environment)[0]
+    key = answer_key(launch, engine, gpu=True)
+    if recall(settings.home, "known_answer", key) is None:
+        settings.say(f"{launch.about['engine']} on {launch.about['emulator']}: checking a known answer, once")
+        known_answer(launch, engine, gpu=True)
+        remember(settings.home, "known_answer", key, "right")
+    return launch
 
 
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:

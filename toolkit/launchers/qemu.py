@@ -24,7 +24,7 @@ from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailab
 from toolkit.launchers import Launch
 from toolkit.launchers.emulation import emulator, packages, processors, sysroot, x86
 from toolkit.launchers.emulation.emulator import Emulator
-from toolkit.launchers.emulation.known_answer import FOLDER, known_answer
+from toolkit.launchers.emulation.known_answer import answer_key, known_answer
 from toolkit.launchers.emulation.machines import MACHINES
 from toolkit.launchers.emulation.processors import PROCESSORS
 from toolkit.settings import Settings
@@ -62,10 +62,12 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
         launch = (_on_x86 if cpu in x86.PROCESSORS else _on_arm)(environment, cpu, settings)
     except EnvironmentUnavailable as error:
         raise TargetUnavailable(printable.together("launcher qemu: ", error.problem), error.hint) from error
-    if recall(settings.home, "known_answer", _answer_key(launch)) is None:
+    engine = split_name(environment)[0]
+    key = answer_key(launch, engine)
+    if recall(settings.home, "known_answer", key) is None:
         settings.say(f"{launch.about['engine']} on qemu {cpu}: checking a known answer, once")
-        known_answer(launch, split_name(environment)[0])
-        remember(settings.home, "known_answer", _answer_key(launch), "right")
+        known_answer(launch, engine)
+        remember(settings.home, "known_answer", key, "right")
     return launch
 
 
@@ -193,9 +195,3 @@ def _about(engine: str, machine: str, qemu: Emulator, cpu: str) -> dict[str, str
 
 def _identity(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _answer_key(launch: Launch) -> list[str]:
-    names = ("model.tflite", "answer.npz", "check.py", "check_sums.py")
-    files = b"".join((FOLDER / name).read_bytes() for name in names)
-    return [launch.identity, launch.about["cpu"], launch.command[0], hashlib.sha256(files).hexdigest()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit import registry
 from toolkit.comparison.output_kinds.declaring import Declared
 from toolkit.conversion.artifacts import Artifact, Conversions
-from toolkit.execution.run import Called, Execution, on_device, on_this_machine, run_job
+from toolkit.execution.run import Called, Execution, compiled_first, on_device, on_this_machine, run_job
 from toolkit.jobs.job import Job, Output
 from toolkit.jobs.runtime_engine import engine_of_runtime
 from toolkit.pipeline.float16_range import range_job
@@ -113,6 +113,7 @@ class Model:
         if name not in self._runs:
             key = self.held if isinstance(model, Path) else None
             run = run_job(model, self.verification, execution, signature=key, first=first, before=before)
+            run = compiled_first(run)
             self._runs[name] = run if device is None else on_device(run, device)
         return self._runs[name]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit.bundle import bundle
 from toolkit.comparison import saved_runs
-from toolkit.execution.run import Run, on_device, run_job, run_of
+from toolkit.execution.run import Run, compiled_first, on_device, run_job, run_of
 from toolkit.files import outputs
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.prepare import executing
@@ -42,7 +42,8 @@ def run(
     with executing(executor, Original(artifact, trust=trust)) as running:
         held = artifact_at(artifact, running)
         drawn = dataset.whole_set_job(samples, _as_fed(held.signature.to_json()))
-        job = on_device(run_job(artifact, drawn.output("verification"), execution_of(profile)), profile.name)
+        ran = compiled_first(run_job(artifact, drawn.output("verification"), execution_of(profile)))
+        job = on_device(ran, profile.name)
         entry, samples_entry = running.run(job, drawn)
         result = replace(run_of(entry), fed=_how_fed(held.signature.to_json(), samples_entry.out / "verification"))
         require_version(result, profile)

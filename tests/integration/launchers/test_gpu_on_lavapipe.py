@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,12 @@ import pytest
 from tests.conftest import ROOT
 from toolkit import launchers
 from toolkit.environments import resolve
-from toolkit.errors import EnvironmentUnavailable, Unconvertible, WorkerRefused
-from toolkit.execution.run import Execution, run_job, run_of
+from toolkit.errors import EnvironmentUnavailable, TargetUnavailable, Unconvertible, WorkerRefused
+from toolkit.execution.run import Execution, compiled_first, run_job, run_of
 from toolkit.jobs.job import Engine
 from toolkit.jobs.local_executor import LocalExecutor
-from toolkit.launchers.emulation import debian
+from toolkit.launchers import lavapipe
+from toolkit.launchers.emulation import debian, known_answer
 from toolkit.settings import Settings
 from toolkit.wire.shards import ShardWriter, read_all
 
@@ -162,3 +165,82 @@ def test_beyond_float16_the_driver_gives_finite_numbers_that_are_wrong(run):
     single = run.values("summed", **large)[1]
     assert np.abs(single / run.on_cpu("summed", **large) - 1).max() < 1e-5
     assert np.abs(wrong / single - 1).max() > 0.02
+
+
+def test_shaders_serve_a_run_over_other_samples(settings, files, tmp_path):
+    """They are compiled by a job that reads the file alone, so another file has others, and no run can change them."""
+
+    def running(name, value):
+        samples = tmp_path / f"{name} {value}"
+        with ShardWriter(samples) as writer:
+            writer.add({"x": np.full((1, WIDTH) if name == "summed" else (1, 4), value, np.float32)})
+        run = compiled_first(run_job(files / f"{name}.tflite", samples, Execution(GPU, "litert_gpu", "float32")))
+        return run, run.inputs["compiled"].job
+
+    own = replace(settings, home=tmp_path / "home")
+    own.home.mkdir(mode=0o700)
+    for shared in ("environments", "systems", "remembered"):
+        (own.home / shared).symlink_to(settings.home / shared)
+    events = []
+    with LocalExecutor(own, watch=lambda job, what, _: events.append((job.title, what))) as executor:
+        (first, compiling), (second, again), (other, of_other) = (
+            running("dense", 1),
+            running("dense", 2),
+            running("summed", 1),
+        )
+        entries = executor.run(first, compiling, second, again, other, of_other)
+
+    assert (entries[1].key, entries[1].digest) == (entries[3].key, entries[3].digest)
+    assert entries[5].key != entries[1].key
+    assert events.count(("compiling dense.tflite on emulated litert_gpu (float32 kernels)", "started")) == 1
+    kept = [path for path in (entries[1].out / "compiled").rglob("foz_cache.foz") if path.stat().st_size > 1000]
+    assert len(kept) == 1
+    calls = [np.load(entry.out / "call_ms.npy")[0] for entry in (entries[0], entries[2])]
+    assert max(calls) < 1e3 * entries[1].seconds
+
+
+def test_the_known_model_is_made_by_its_script(tmp_path):
+    """The same bytes, from the seed; its answer comes from no engine."""
+    environment = resolve("litert", Settings())
+    command = [environment.python, known_answer.FOLDER / "make_float.py", tmp_path]
+    subprocess.run(command, env={**os.environ, **environment.variables}, capture_output=True, check=True)
+
+    assert (tmp_path / "float.tflite").read_bytes() == (known_answer.FOLDER / "float.tflite").read_bytes()
+    made, kept = (dict(np.load(folder / "float_answer.npz")) for folder in (tmp_path, known_answer.FOLDER))
+    assert {name: values.tolist() for name, values in made.items()} == {
+        name: values.tolist() for name, values in kept.items()
+    }
+
+
+def test_a_driver_that_computes_wrongly_is_unavailable(settings, tmp_path, monkeypatch):
+    """It is said of the driver, before a job begins, and is not remembered as right; so nothing is blamed on the delegate."""
+    launch = lavapipe.prepare("litert", {}, settings)
+    folder = tmp_path / "known_answer"
+    shutil.copytree(known_answer.FOLDER, folder)
+    answer = dict(np.load(folder / "float_answer.npz"))
+    answer["3_conv_2d"][0, 0, 0, 2] += 1
+    np.savez(folder / "float_answer.npz", **answer)
+    monkeypatch.setattr(known_answer, "FOLDER", folder)
+
+    for _ in range(2):
+        with pytest.raises(TargetUnavailable) as said:
+            lavapipe.prepare("litert", {}, settings)
+    wrong = "3_conv_2d in float{}: 1 numbers wrong by up to 1"
+    assert said.value.problem == (
+        f"{launch.about['engine']} on {launch.about['emulator']}: computes a known float model wrongly "
+        f"({wrong.format(16)}, {wrong.format(32)})"
+    )
+    assert "this driver cannot be trusted" in str(said.value.hint)
+
+
+def test_a_driver_that_cannot_be_loaded_is_unavailable(settings, tmp_path):
+    """As one of another processor, or with a library missing."""
+    launch = lavapipe.prepare("litert", {}, settings)
+    manifest = tmp_path / "broken.json"
+    manifest.write_text(
+        '{"file_format_version": "1.0.0", "ICD": {"library_path": "./none.so", "api_version": "1.4.0"}}'
+    )
+    broken = replace(launch, variables={**launch.variables, "VK_DRIVER_FILES": str(manifest)})
+
+    with pytest.raises(TargetUnavailable, match=r"on Mesa lavapipe .*: failed on a known model \(exit status 1\)"):
+        known_answer.known_answer(broken, "litert", gpu=True)

@@ -13,6 +13,7 @@ Where it fails and prints nothing known, an output keeps what was in its buffer:
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -25,10 +26,11 @@ import numpy as np
 from toolkit.engines.engine_log import EngineLog
 from toolkit.engines.loaded import Call, Delegated, Loaded, RunOptions
 from toolkit.engines.tflite import interpreter as tflite
+from toolkit.engines.tflite import shaders
 from toolkit.engines.tflite.arithmetic import by_operator
 from toolkit.engines.tflite.interpreter import TensorDetails
-from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, WorkerRefused
-from toolkit.tensors.signature import SignatureJson
+from toolkit.errors import EdgeToolkitError, EnvironmentUnavailable, RequestError, Unconvertible, WorkerRefused
+from toolkit.tensors.signature import SignatureJson, TensorJson
 
 FLOAT16, FLOAT32 = "default", "float32"
 """Values of the option `kernels`: the delegate computes in float16 unless it is told otherwise."""
@@ -39,9 +41,10 @@ _LEFT = "Following operations are not supported by GPU delegate:"
 _SHARE = re.compile(r"(\d+) operations will run on the GPU, and the remaining (\d+) operations will run on the CPU")
 # Errors that it prints without stopping: of WebGPU, as for an invalid shader, and of a kernel that is built for a shape that it cannot take.
 _INVALID = re.compile(r"environment\.cc:\d+\] (\w[\w ]* error: .*)|^E\d+ .*gpu_model_builder\.cc:\d+\] (.*)")
-# While shaders are compiled, which takes a driver in software longer than a GPU's, the engine gives up waiting for results (it waits for whole-number
-# ones only). What it then returns is no result; the shaders are there for a later call.
+# While shaders are compiled, which takes a driver in software longer than a GPU's, the engine gives up waiting for results. Of whole numbers it
+# prints that and returns what is no result; of others it raises after 120 s, and their buffer stays locked. The shaders are there for a later call.
 _LATE = "DEADLINE_EXCEEDED"
+_NOT_THERE = "Failed to lock custom tensor buffer"  # litert/runtime/tensor_buffer.cc
 _CALLS = 30
 _REASON = re.compile(r"ERROR: (?:\[[^]]*\] )?(.*)")
 _ANOTHER = "choose a target that runs it on the CPU, as android-arm64"
@@ -60,6 +63,8 @@ def load(model: Path, options: RunOptions) -> Loaded:
     """
     from ai_edge_litert import interpreter
 
+    if "compiled" in options:
+        shaders.read_from(Path(options["compiled"]))
     kernels = options.get("kernels", FLOAT16)
     if kernels not in (FLOAT16, FLOAT32):
         raise RequestError(
@@ -80,6 +85,22 @@ def load(model: Path, options: RunOptions) -> Loaded:
     engine = f"ai-edge-litert GPU delegate {version('ai-edge-litert')}"
     signature: SignatureJson = {"key": key, "inputs": tflite.specs(inputs), "outputs": tflite.specs(outputs)}
     return Loaded(call, engine, signature, delegated=delegated)
+
+
+def compile_shaders(model: Path, options: RunOptions, folder: Path) -> None:
+    """Write the shaders of a model to an empty folder, compiled; `load` takes a folder with the same content as options["compiled"].
+
+    All shaders of a model are compiled by its first call, whatever it is fed. What keeps the model from running is left to `load` to say.
+    """
+    shaders.keep_in(folder)
+    with contextlib.suppress(EdgeToolkitError, RuntimeError):
+        loaded = load(model, options)
+        loaded.call({spec["name"]: _zeros(spec) for spec in loaded.signature["inputs"]})
+    shaders.wait_until_kept(folder)
+
+
+def _zeros(spec: TensorJson) -> np.ndarray:
+    return np.zeros([size or 1 for size in spec["shape"] or ()], np.dtype(str(spec["dtype"])))
 
 
 def _compiled(model: Path, *, float32: bool, log: EngineLog) -> tuple[Any, list[str], bool]:
@@ -175,6 +196,7 @@ def _call(
     known = next(iter(compiled.get_signature_list())) if key is None else key
     given = {name: compiled.create_input_buffer_by_name(known, name) for name in inputs}
     taken = {name: compiled.create_output_buffer_by_name(known, name) for name in outputs}
+    locked: list[Any] = []
 
     def run(fill: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return what the engine leaves in buffers that hold `fill` before."""
@@ -189,9 +211,14 @@ def _call(
                 failure = error
             said = log.new_lines()
             _require_valid(said)
-            if not any(_LATE in line for line in said):
-                if failure is not None:
-                    raise failure
+            late = any(_LATE in line for line in said)
+            if _NOT_THERE in str(failure):
+                late = True
+                locked.extend(taken.values())
+                taken.update({name: compiled.create_output_buffer_by_name(known, name) for name in outputs})
+            if not late and failure is not None:
+                raise failure
+            if not late:
                 return results
         raise WorkerRefused(f"LiteRT's GPU delegate did not wait for its shaders to be compiled, {_CALLS} times")
 

@@ -11,6 +11,10 @@ A runtime is a module with
     KERNELS                             optional, for one that runs on a device only: the runtime that has the same kernels on this machine, and whose
                                         environment is ENVIRONMENT; None where none has them
     EDGES                               optional: the dtypes that its models may take and give, where others are refused; numpy's names
+    compile(model, options, folder) -> None
+                                        optional, of an engine that compiles for long when a model runs first: writes what it compiles of the
+                                        model, whatever the samples, to an empty folder. `load` gets a folder with the same content, only to be read,
+                                        as options["compiled"]. Of a model that cannot run it writes nothing: `load` says why
     unread(model) -> (name, ...)        optional: the tensors that no tap can read (bodies of loops, gates of a fused LSTM)
     STANDS_IN                           optional, of a runtime whose devices are never such a machine as this one: what runs it here in place of the
                                         device's processor, in words; nothing that it takes here is timed

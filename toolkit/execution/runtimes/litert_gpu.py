@@ -16,6 +16,11 @@ KERNELS = "litert"
 STEPS = {"delegate": gpu_delegate.FLOAT32, "precision": gpu_delegate.FLOAT16}
 
 
+def compile(model: Path, options: RunOptions, folder: Path) -> None:  # noqa: A001 (the name in the contract)
+    """Write the shaders of a model, compiled for this processor, to a folder."""
+    gpu_delegate.compile_shaders(model, options, folder)
+
+
 def load(model: Path, options: RunOptions) -> Loaded:
     """Return the model ready to run on the GPU."""
     return gpu_delegate.load(model, options)

@@ -69,9 +69,13 @@ def test_an_error_of_webgpu_is_an_error(kind):
 
 
 class _Buffer:
-    """Memory that keeps what was written last."""
+    """Memory that keeps what was written last; one that a call left locked cannot be used any more."""
+
+    locked = False
 
     def write(self, array):
+        if self.locked:
+            raise RuntimeError("Tensor buffer is already locked.")
         self.content = array.copy()
 
     def read(self, count, dtype):
@@ -81,8 +85,8 @@ class _Buffer:
 class _Compiled:
     """A compiled model that gives up waiting so many times, as the engine does while shaders are compiled."""
 
-    def __init__(self, late: int, *, raises: bool) -> None:
-        self.late, self.raises, self.calls = late, raises, 0
+    def __init__(self, late: int, *, raises: str = "", says: bool = True) -> None:
+        self.late, self.raises, self.says, self.calls = late, raises, says, 0
 
     def get_signature_list(self):
         return {"serving_default": {}}
@@ -93,16 +97,22 @@ class _Compiled:
     def create_output_buffer_by_name(self, *_):
         return _Buffer()
 
+    def fail(self, taken):
+        for buffer in taken.values():
+            buffer.locked = "lock" in self.raises
+        raise RuntimeError(self.raises)
+
     def run_by_name(self, _, _given, taken):
         self.calls += 1
         for buffer in taken.values():
             buffer.write(np.full(2, self.calls, np.int8))
         if self.calls <= self.late:
-            sys.stdout.write(
-                "E0000 1 delegate_webgpu.cc:546] DEADLINE_EXCEEDED: ERROR: [delegate_kernel_litert.cc:613]\n"
-            )
+            if self.says:
+                sys.stdout.write(
+                    "E0000 1 delegate_webgpu.cc:546] DEADLINE_EXCEEDED: ERROR: [delegate_kernel_litert.cc:613]\n"
+                )
             if self.raises:
-                raise RuntimeError("Failed to invoke the compiled model")
+                self.fail(taken)
 
 
 class _Log:
@@ -118,17 +128,33 @@ class _Log:
 DETAILS = {"dtype": np.int8, "shape": np.array([1, 2])}
 
 
-@pytest.mark.parametrize("raises", [False, True])
-def test_what_comes_before_the_shaders_are_there_is_no_result(capsys, raises):
-    """The engine returns what is in the buffer, with or without an error; the call is made again."""
-    compiled = _Compiled(3, raises=raises)
+@pytest.mark.parametrize(
+    ("raises", "says"),
+    [
+        ("", True),
+        ("Failed to invoke the compiled model", True),
+        ("ERROR: [litert/runtime/tensor_buffer.cc:1133]\n└ Failed to lock custom tensor buffer.", False),
+    ],
+)
+def test_what_comes_before_the_shaders_are_there_is_no_result(capsys, raises, says):
+    """The engine returns what is in the buffer, with or without an error, which it may not print; the call is made again."""
+    compiled = _Compiled(3, raises=raises, says=says)
     call = _call(compiled, None, {"x": DETAILS}, {"y": DETAILS}, _Log(capsys))
 
     assert call({"x": np.zeros((1, 2), np.int8)})["y"].tolist() == [[4, 4]]
 
 
+def test_another_failure_is_raised_at_once(capsys):
+    """It is none of waiting."""
+    compiled = _Compiled(3, raises="out of memory", says=False)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        _call(compiled, None, {"x": DETAILS}, {"y": DETAILS}, _Log(capsys))({"x": np.zeros((1, 2), np.int8)})
+    assert compiled.calls == 1
+
+
 def test_it_is_not_waited_for_ever(capsys):
-    call = _call(_Compiled(10**9, raises=False), None, {"x": DETAILS}, {"y": DETAILS}, _Log(capsys))
+    call = _call(_Compiled(10**9), None, {"x": DETAILS}, {"y": DETAILS}, _Log(capsys))
 
     with pytest.raises(WorkerRefused, match="did not wait for its shaders"):
         call({"x": np.zeros((1, 2), np.int8)})
@@ -138,7 +164,7 @@ class _Silent(_Compiled):
     """A compiled model that computes once, `value`, and from then on writes nothing and says that all is well."""
 
     def __init__(self, value, *, once: bool) -> None:
-        super().__init__(0, raises=False)
+        super().__init__(0)
         self.value, self.once = value, once
 
     def run_by_name(self, _, _given, taken):

@@ -1,12 +1,14 @@
-"""A small int8 model with a known answer: an emulated engine is trusted only if it gives exactly these integers.
+"""Small models with a known answer: an emulated engine is trusted only if it gives exactly these numbers.
 
 QEMU 7.2 computes int8 kernels for Arm's SME wrongly, by up to 255 steps, with exit status 0; only a known answer shows this. `make.py` makes the
 model and its answer, and `check.py` runs it in the engine's own interpreter. For ONNX Runtime, `check_sums.py` computes products of integers, which
-also show whether the processor belongs to its declared class.
+also show whether the processor belongs to its declared class. For a GPU's driver in software, `make_float.py` makes a model in float, and
+`check_gpu.py` runs it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -17,30 +19,52 @@ from toolkit.errors import TargetUnavailable
 from toolkit.launchers import Launch
 from toolkit.settings.environment_variables import by_everybody
 
-__all__ = ["FOLDER", "known_answer"]
+__all__ = ["FOLDER", "answer_key", "known_answer"]
 
 FOLDER = Path(__file__).resolve().parent
 
-_SCRIPTS = {"onnxruntime": "check_sums.py"}
+CHECK, CHECK_SUMS, CHECK_GPU = "check.py", "check_sums.py", "check_gpu.py"
+_SCRIPTS = {"onnxruntime": CHECK_SUMS}
+_FILES = {  # that a check depends on
+    CHECK: (CHECK, "model.tflite", "answer.npz"),
+    CHECK_SUMS: (CHECK_SUMS,),
+    CHECK_GPU: (CHECK_GPU, "float.tflite", "float_answer.npz"),
+}
 _TIMEOUT_S = 300  # the check takes one second, but ten emulators may share one busy processor
 _TAIL_LINES = 8
 
 
-def known_answer(launch: Launch, engine: str) -> None:
-    """Raise `TargetUnavailable` unless the environment `engine`, started with `launch`, computes the known integers."""
-    who = f"{launch.about['engine']} on {launch.about['launcher']}, cpu {launch.about['cpu']}"
-    machine, wrong = _run([*launch.command, str(FOLDER / _SCRIPTS.get(engine, "check.py")), engine], launch, who)
+def answer_key(launch: Launch, engine: str, *, gpu: bool = False) -> list[str]:
+    """Return what it depends on whether an engine gives the known answer: JSON, for `toolkit.environments.remembered`."""
+    files = b"".join((FOLDER / name).read_bytes() for name in _FILES[_script(engine, gpu=gpu)])
+    return [launch.identity, launch.about["cpu"], launch.command[0], hashlib.sha256(files).hexdigest()]
+
+
+def known_answer(launch: Launch, engine: str, *, gpu: bool = False) -> None:
+    """Raise `TargetUnavailable` unless the environment `engine`, started with `launch`, computes the known numbers.
+
+    With `gpu` its GPU delegate computes them, in float32 and in float16.
+    """
+    on = launch.about["emulator"] if gpu else f"{launch.about['launcher']}, cpu {launch.about['cpu']}"
+    who = f"{launch.about['engine']} on {on}"
+    machine, wrong = _run([*launch.command, str(FOLDER / _script(engine, gpu=gpu)), engine], launch, who)
     if machine != launch.about["machine"]:
         raise TargetUnavailable(f"{who}: runs as {machine}, expected {launch.about['machine']}")
     if wrong:
         errors = ", ".join(
-            f"{name}: {count} integers wrong by up to {most}" for name, (count, most) in sorted(wrong.items())
+            f"{name}: {count} {'numbers' if gpu else 'integers'} wrong by up to {most:g}"
+            for name, (count, most) in sorted(wrong.items())
         )
-        hint = "this emulator cannot be trusted with this engine; `edge-toolkit doctor` shows which one is used, and where it is from"
-        raise TargetUnavailable(f"{who}: computes a known int8 model wrongly ({errors})", hint)
+        what = "driver" if gpu else "emulator"
+        hint = f"this {what} cannot be trusted with this engine; `edge-toolkit doctor` shows which one is used, and where it is from"
+        raise TargetUnavailable(f"{who}: computes a known {'float' if gpu else 'int8'} model wrongly ({errors})", hint)
 
 
-def _run(command: list[str], launch: Launch, who: str) -> tuple[str, dict[str, tuple[int, int]]]:
+def _script(engine: str, *, gpu: bool) -> str:
+    return CHECK_GPU if gpu else _SCRIPTS.get(engine, CHECK)
+
+
+def _run(command: list[str], launch: Launch, who: str) -> tuple[str, dict[str, tuple[int, float]]]:
     try:
         ended = subprocess.run(
             command,

@@ -22,7 +22,7 @@ SEED = 20231105
 
 @dataclass
 class Tensor:
-    """A quantized tensor: its values or shape, dtype and scales."""
+    """A tensor: its values or shape, dtype and scales, none of a float one."""
 
     name: str
     shape: tuple[int, ...]
@@ -132,10 +132,11 @@ def _add_tensor(schema: Any, model: Any, tensor: Tensor, *, constant: bool = Tru
         list(tensor.shape),
         getattr(schema.TensorType, tensor.dtype.upper()),
     )
-    made.quantization = schema.QuantizationParametersT()
-    made.quantization.scale = [float(scale) for scale in tensor.scales]
-    made.quantization.zeroPoint = [tensor.zero_point] * len(tensor.scales)
-    made.quantization.quantizedDimension = tensor.axis
+    if tensor.scales:
+        made.quantization = schema.QuantizationParametersT()
+        made.quantization.scale = [float(scale) for scale in tensor.scales]
+        made.quantization.zeroPoint = [tensor.zero_point] * len(tensor.scales)
+        made.quantization.quantizedDimension = tensor.axis
     made.buffer = 0
     if constant:
         buffer = schema.BufferT()
