@@ -53,8 +53,8 @@ def home(tmp_path_factory):
         yield folder
 
 
-def linked_home(home: Path, folder: Path, without: Collection[str] = ("store",)) -> Path:
-    """Make a cache folder that holds what another holds, `without` its store: that is its own."""
+def linked_home(home: Path, folder: Path, without: Collection[str] = ("store", "phone")) -> Path:
+    """Make a cache folder that holds what another holds, `without` its store and its phone: these are its own."""
     folder.mkdir()
     for entry in home.iterdir() if home.is_dir() else ():
         if entry.name not in without:

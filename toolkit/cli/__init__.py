@@ -20,6 +20,7 @@ from toolkit.cli import debug as debug  # isort: skip
 from toolkit.cli import calibration as calibration  # isort: skip
 from toolkit.cli import targets as targets  # isort: skip
 from toolkit.cli import info as info  # isort: skip
+from toolkit.cli import serve_device as serve_device  # isort: skip
 from toolkit.cli import process
 from toolkit.cli.common import say
 from toolkit.cli.process import OUTSIDE, WRONG_REQUEST, Ended

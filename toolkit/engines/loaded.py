@@ -25,7 +25,7 @@ class RunOptions(TypedDict, total=False):
     """How a model is run: with so many `threads`, on which of the engine's `kernels`, and by which of its signatures, None for the only one.
 
     `provider` is ONNX Runtime's, and `tags` are those of a SavedModel's graph. `compiled` is a folder with what the engine compiled of the model
-    before, by the runtime's `compile`.
+    before, by the runtime's `compile`. `count` samples will come, for an engine that shows how far it is.
     """
 
     threads: int
@@ -34,6 +34,7 @@ class RunOptions(TypedDict, total=False):
     provider: str
     tags: list[str]
     compiled: str
+    count: int
 
 
 class Delegated(TypedDict):

@@ -42,16 +42,16 @@ def run(request: Request) -> RunResult:
     is given, is what `compile` wrote for the same model and options.
     """
     runtime = importlib.import_module(f"toolkit.execution.runtimes.{request.options['runtime']}")
-    began = time.perf_counter()
-    options = _run_options(request)
-    loaded = runtime.load(request.inputs["model"], options)
-    load_ms = (time.perf_counter() - began) * 1e3
     samples = request.inputs["samples"]
     total = read_index(samples)["count"]
     first = request.options.get("first")
     if first is not None and first < 1:
         raise ValueError(f"first {first}; expected a number of samples, or null for all")
     total = min(total, first or total)
+    options = {**_run_options(request), "count": total}
+    began = time.perf_counter()
+    loaded = runtime.load(request.inputs["model"], options)
+    load_ms = (time.perf_counter() - began) * 1e3
     length = sequence_length(samples) or total
     names = request.options.get("names", {"inputs": {}, "outputs": {}})
     signature, own = called(loaded.signature, names), {theirs: own for own, theirs in names["inputs"].items()}

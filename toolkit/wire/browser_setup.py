@@ -17,13 +17,19 @@ SOFTWARE = "swiftshader"
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A browser's `program` and its `packages`, {name: folder}, and on what models are run: "wasm", or "webgpu" on an `adapter`."""
+    """A browser's `program` and its `packages`, {name: folder}, and on what models are run: "wasm", or "webgpu" on an `adapter`.
+
+    `phone` is the number of a phone's pairing: its own browser runs the models, so `program` and `packages` say nothing. It may take `wait_s` seconds
+    for an answer.
+    """
 
     program: str
     packages: Mapping[str, str]
     versions: Mapping[str, str]
     accelerator: str = "wasm"
     adapter: str | None = None
+    phone: str | None = None
+    wait_s: float = 0.0
 
     def to_text(self) -> str:
         """Return it as the variable `SAID` has it."""
@@ -34,6 +40,8 @@ class Setup:
                 "versions": dict(self.versions),
                 "accelerator": self.accelerator,
                 "adapter": self.adapter,
+                "phone": self.phone,
+                "wait_s": self.wait_s,
             },
             sort_keys=True,
         )
@@ -43,5 +51,7 @@ def said() -> Setup:
     """Return what the launcher said; RequestError where this worker was started by a launcher without a browser."""
     text = os.environ.get(SAID)
     if text is None:
-        raise RequestError("this runtime runs in a browser; its launcher is chromium, and another one was named")
+        raise RequestError(
+            "this runtime runs in a browser; its launcher is chromium or phone, and another one was named"
+        )
     return Setup(**json.loads(text))

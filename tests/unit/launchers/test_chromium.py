@@ -74,7 +74,7 @@ def test_an_engine_without_a_package_for_pages_is_refused(settings):
 @pytest.mark.parametrize(
     ("runtime", "says"),
     [
-        ('launcher = "local"\noptions = {}', "litert_web is started by the launcher chromium only; got 'local'"),
+        ('launcher = "local"\noptions = {}', "litert_web is started by the launcher chromium, phone only; got 'local'"),
         (
             'name = "litert"\nversion = "2.3.0"',
             "launcher chromium does not start litert; it starts litert_web, onnxruntime_web",

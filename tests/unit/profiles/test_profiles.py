@@ -38,6 +38,7 @@ NAMES = (
     "onnxruntime-linux-aarch64",
     "onnxruntime-mobile",
     "onnxruntime-x86_64",
+    "phone-browser",
     "qnn-htp",
     "raspberry-pi-2",
     "raspberry-pi-3",
@@ -198,7 +199,9 @@ def test_a_profile_of_ones_own_bounds_decides_over_the_base():
 
     found = {name: limits(name) for name in NAMES}
 
-    assert {found.pop(name) for name in ("android-arm64", "jetson-orin-nano-cpu", "web-onnx", "web-wasm")} == {(30,)}
+    assert {
+        found.pop(name) for name in ("android-arm64", "jetson-orin-nano-cpu", "phone-browser", "web-onnx", "web-wasm")
+    } == {(30,)}
     assert found.pop("qnn-htp") == (24,)  # which has no stage of kernels
     assert set(found.values()) == {(15,)}
 
@@ -925,7 +928,7 @@ def test_what_ships_asks_for_the_versions_that_are_there(name):
     """Locks and profiles are renewed together."""
     found = profiles.runnable(name)
 
-    if found.runtime.launcher == "chromium":  # whose packages are those of pages
+    if found.runtime.launcher in ("chromium", "phone"):  # whose packages are those of pages
         assert chromium.version(engine_of(found).environment) == found.runtime.version
     else:
         assert environments.version(kernels_of(found).runtime) == found.runtime.version

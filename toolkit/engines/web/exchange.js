@@ -1,4 +1,5 @@
-// The page's end of toolkit/engines/web/page.py: takes bytes in pieces, and hands arrays to the script that runs a model.
+// The page's end of toolkit/engines/web/page.py: takes bytes in pieces, and hands arrays to the script that runs a model. The frame of a phone, which
+// gets its bytes whole, uses `hold` and `run`.
 import { call as callModel, load as loadModel } from "/script.js";
 
 const pieces = new Map();
@@ -38,15 +39,29 @@ export async function load(options) {
   return await loadModel(take("model"), options);
 }
 
-// Runs the model once; `described` is {name: {dtype, shape}}.
-export async function call(number, described) {
+// Loads a model from its bytes.
+export async function hold(bytes, options) {
+  return await loadModel(bytes, options);
+}
+
+// Runs the model once, with {name: {dtype, shape, bytes}}; `ms` is the time from arrays to arrays, by the page's own clock.
+export async function run(described) {
   const inputs = {};
-  for (const [name, { dtype, shape }] of Object.entries(described)) {
+  for (const [name, { dtype, shape, bytes }] of Object.entries(described)) {
     if (!(dtype in ARRAYS)) throw new Error(`input ${name}: a page has no arrays of ${dtype}`);
-    inputs[name] = { dtype, shape, values: new ARRAYS[dtype](take(name).buffer) };
+    inputs[name] = { dtype, shape, values: new ARRAYS[dtype](bytes) };
   }
+  const began = performance.now();
+  const given = await callModel(inputs);
+  return { given, ms: performance.now() - began };
+}
+
+// Runs the model once; `described` is {name: {dtype, shape}}, and the bytes were put before.
+export async function call(number, described) {
+  const sample = Object.entries(described).map(([name, { dtype, shape }]) => [name, { dtype, shape, bytes: take(name).buffer }]);
+  const { given } = await run(Object.fromEntries(sample));
   const outputs = {};
-  for (const [name, { dtype, shape, values }] of Object.entries(await callModel(inputs))) {
+  for (const [name, { dtype, shape, values }] of Object.entries(given)) {
     outputs[name] = { dtype, shape: Array.from(shape), data: base64Of(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)) };
   }
   return { call: number, outputs };

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from toolkit.engines.loaded import Loaded, RunOptions
 from toolkit.engines.tflite.file import describe
-from toolkit.engines.web.page import Page, PageScript, require_default_kernels
+from toolkit.engines.web.page import PageScript, loaded_in, open_page, require_default_kernels
 from toolkit.errors import Unconvertible, UnknownName
 from toolkit.tensors.signature import SignatureJson, TensorJson
 from toolkit.wire.browser_setup import Setup
@@ -38,23 +36,19 @@ def load(setup: Setup, model: Path, options: RunOptions) -> Loaded:
     described = describe(model)
     signature = _chosen(described["signatures"], options.get("signature"))
     _require_edges(model.name, signature)
-    page = Page(
+    page = open_page(
         setup,
         _SCRIPT,
         model,
-        {"accelerator": setup.accelerator, "signature": signature["key"], "threads": options["threads"]},
+        {
+            "accelerator": setup.accelerator,
+            "signature": signature["key"],
+            "threads": options["threads"],
+            "count": options.get("count", 0),
+        },
     )
     keeps_state = any(finding["code"] == _STATE for finding in described["findings"])
-    called = False
-
-    def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        nonlocal called
-        if called and keeps_state:
-            page.load()
-        called = True
-        return page.call(sample)
-
-    return Loaded(call, f"LiteRT.js {setup.versions[PACKAGE]}", signature)
+    return loaded_in(page, f"LiteRT.js {setup.versions[PACKAGE]}", signature, anew=keeps_state)
 
 
 def _chosen(signatures: Sequence[SignatureJson], key: str | None) -> SignatureJson:

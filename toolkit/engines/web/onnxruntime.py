@@ -7,7 +7,7 @@ from pathlib import Path
 from toolkit.engines.loaded import Loaded, RunOptions
 from toolkit.engines.onnx.file import outside_of, signature
 from toolkit.engines.onnx.graph import read
-from toolkit.engines.web.page import Page, PageScript, require_default_kernels
+from toolkit.engines.web.page import PageScript, loaded_in, open_page, require_default_kernels
 from toolkit.errors import InvalidSource, TargetUnavailable, WorkerLied
 from toolkit.wire.browser_setup import Setup
 
@@ -33,9 +33,17 @@ def load(setup: Setup, model: Path, options: RunOptions) -> Loaded:
             f"{model}: keeps {len(outside)} tensors in other files, as {outside[0]!r}; these are not read"
         )
     said, version = signature(read_model), setup.versions[PACKAGE]
-    page = Page(
-        setup, _SCRIPT, model, {"accelerator": setup.accelerator, "signature": None, "threads": options["threads"]}
+    page = open_page(
+        setup,
+        _SCRIPT,
+        model,
+        {
+            "accelerator": setup.accelerator,
+            "signature": None,
+            "threads": options["threads"],
+            "count": options.get("count", 0),
+        },
     )
     if page.held.get("version") != version:
         raise WorkerLied(f"{PACKAGE}: the page runs version {page.held.get('version')}; its package is {version}")
-    return Loaded(page.call, f"{PACKAGE} {version}", said)
+    return loaded_in(page, f"{PACKAGE} {version}", said)

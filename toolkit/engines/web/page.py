@@ -12,16 +12,18 @@ import base64
 import json
 import math
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
 
-from toolkit.engines.loaded import RunOptions
+from toolkit.engines.loaded import Loaded, RunOptions, TimedOutputs
 from toolkit.engines.web.browser import Browser
+from toolkit.engines.web.phone import AT_ONCE, PhonePage
 from toolkit.errors import RequestError, TargetUnavailable, WorkerLied
+from toolkit.tensors.signature import SignatureJson
 from toolkit.wire.browser_setup import Setup
 
 DATA_FILES = ("exchange.js",)
@@ -41,11 +43,12 @@ class PageArray(TypedDict):
 
 
 class PageOptions(TypedDict, total=False):
-    """What a page's script is told of a model: on what it is run, and which signature."""
+    """What a page's script is told of a model: on what it is run, and which signature; `count` samples will come."""
 
     accelerator: str
     signature: str | None
     threads: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,44 @@ class Page:
             self._browser.call("exchange.put", name, piece, start == 0)
 
 
+def open_page(setup: Setup, script: PageScript, model: Path, options: PageOptions) -> Page | PhonePage:
+    """Return a model that is loaded in a page: of a phone where the launcher said so, else of a browser of its own; raises as these do."""
+    if setup.phone is None:
+        return Page(setup, script, model, options)
+    page = PhonePage(setup, script, model, options)
+    try:
+        _require_asked(setup, page.held)
+        _require_threads(options["threads"], page.held)
+    except TargetUnavailable:
+        page.close()
+        raise
+    return page
+
+
+def loaded_in(page: Page | PhonePage, engine: str, signature: SignatureJson, *, anew: bool = False) -> Loaded:
+    """Return a page's model as the engine's; `anew` loads it again before each call but the first, as nothing else resets what it keeps."""
+    called = False
+
+    def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        nonlocal called
+        if called and anew:
+            page.load()
+        called = True
+        return page.call(sample)
+
+    if isinstance(page, Page):
+        return Loaded(call, engine, signature)
+
+    def call_several(samples: Sequence[dict[str, np.ndarray]]) -> list[TimedOutputs]:
+        nonlocal called
+        if called and anew:
+            page.load()
+        called = True
+        return page.call_several(samples)
+
+    return Loaded(call, engine, signature, call_several, at_once=1 if anew else AT_ONCE)
+
+
 def require_default_kernels(options: RunOptions) -> None:
     """Raise RequestError for a request for other kernels than an engine in a page has."""
     kernels = options.get("kernels", "default")
@@ -116,6 +157,15 @@ def _require_asked(setup: Setup, held: Mapping[str, Any]) -> None:
     if setup.accelerator == "webgpu" and held.get("fully") is not True:
         raise TargetUnavailable(
             "WebGPU takes only a part of this model; the rest would run on Wasm", "use a target on Wasm for this model"
+        )
+
+
+def _require_threads(count: int, held: Mapping[str, Any]) -> None:
+    """Raise TargetUnavailable where a phone's page would run fewer threads than were asked for."""
+    if count > 1 and held.get("isolated") is not True:
+        raise TargetUnavailable(
+            f"the phone's page runs one thread, and {count} were asked for: it was opened by plain http",
+            "serve-device --cert FILE --key FILE; or threads = 1 in the profile",
         )
 
 
