@@ -100,11 +100,14 @@ class BoundsJson(TypedDict):
     user_code: bool
     gpu: bool
     memory_files: bool
+    ports: list[int]
 
 
 @dataclass(frozen=True)
 class Bounds:
     """What one job may use: `reads`, files and folders; the `network`; whether it runs `user_code`, which may start processes; a `gpu`.
+
+    `ports` are those that it may connect to by TCP, and nothing else of the network. The kernel does not look at the address.
 
     `memory_files` are files without a path, in memory, in which a driver in software keeps a model's tensors. `emulated` is whether a whole worker is
     confined, with its emulator, and `browser` the same with the browser that its job starts.
@@ -117,12 +120,14 @@ class Bounds:
     memory_files: bool = False
     emulated: bool = False
     browser: bool = False
+    ports: tuple[int, ...] = ()
 
     @classmethod
     def from_json(cls, asked: BoundsJson, *, emulated: bool = False, browser: bool = False) -> Bounds:
         """Return what `toolkit.jobs.access` wrote."""
         reads, allowed = tuple(asked["reads"]), (asked["network"], asked["user_code"], asked["gpu"])
-        return cls(reads, *allowed, memory_files=asked["memory_files"], emulated=emulated, browser=browser)
+        more = {"memory_files": asked["memory_files"], "emulated": emulated, "browser": browser}
+        return cls(reads, *allowed, **more, ports=tuple(asked["ports"]))
 
 
 class Confinement:
@@ -152,13 +157,21 @@ class Confinement:
         from toolkit.confinement import seccomp  # the host only asks for abilities, and does not need it
 
         kind = seccomp.JobKind(
-            bounds.user_code, bounds.network, bounds.emulated, bounds.gpu, bounds.browser, bounds.memory_files
+            bounds.user_code,
+            bounds.network,
+            bounds.emulated,
+            bounds.gpu,
+            bounds.browser,
+            bounds.memory_files,
+            bool(bounds.ports),
         )
         if self.has.filters and kind not in self._filters:
             self._filters[kind] = seccomp.Filter(kind, landlock=self.has.landlock)
         rules = None
         if self.has.landlock:
             rules = landlock.Ruleset(self.has.landlock, network=bounds.network)
+            for port in bounds.ports if self.has.landlock >= landlock.KNOWS_TCP and not bounds.network else ():
+                rules.allow_port(port)
             for paths, rights in self._allowed(bounds, str(folder)):
                 for path in paths:
                     rules.allow(path, rights)

@@ -15,7 +15,7 @@ from toolkit.confinement import kernel
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every processor
 _VERSION = 1  # LANDLOCK_CREATE_RULESET_VERSION
-_PATH_BENEATH = 1
+_PATH_BENEATH, _NET_PORT = 1, 2
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _REMOVE_DIR, _REMOVE_FILE, _MAKE_DIR, _MAKE_REG = 1 << 4, 1 << 5, 1 << 7, 1 << 8
@@ -31,7 +31,12 @@ MAKE_SPECIAL = _MAKE_SOCK | _MAKE_FIFO | MAKE_LINK | _RESOLVE_UNIX
 _OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | _TRUNCATE | _IOCTL_DEV | _RESOLVE_UNIX
 _BY_ABI = ((1, (1 << 13) - 1), (2, _REFER), (3, _TRUNCATE), (5, _IOCTL_DEV), (9, _RESOLVE_UNIX))
 
-_TCP = 0b11  # to bind and to connect
+_BIND_TCP, _CONNECT_TCP = 0b01, 0b10
+_TCP = _BIND_TCP | _CONNECT_TCP
+_ANY_FREE = (
+    0  # adb's client takes a free port for itself before it connects; nobody reaches it there, as it cannot listen
+)
+KNOWS_TCP = 4
 _SCOPES = (0b11, 0b01, 0)  # sockets without a path, and signals; some kernels that say 6 lack the second
 
 
@@ -43,6 +48,10 @@ class _Beneath(ctypes.Structure):
     _pack_ = 1
     _layout_ = "ms"  # what `_pack_` means; newer Pythons require it
     _fields_ = [("rights", ctypes.c_uint64), ("folder", ctypes.c_int32)]
+
+
+class _Port(ctypes.Structure):
+    _fields_ = [("rights", ctypes.c_uint64), ("port", ctypes.c_uint64)]
 
 
 def abi() -> int:
@@ -63,8 +72,8 @@ class Ruleset:
 
     def __init__(self, version: int, *, network: bool) -> None:
         self._handled = handled(version)
-        attributes = _Attributes(self._handled, _TCP if version >= 4 and not network else 0, 0)
-        size = 24 if version >= 6 else 16 if version >= 4 else 8
+        attributes = _Attributes(self._handled, _TCP if version >= KNOWS_TCP and not network else 0, 0)
+        size = 24 if version >= 6 else 16 if version >= KNOWS_TCP else 8
         for scopes in _SCOPES if version >= 6 else (0,):
             attributes.scopes = scopes
             try:
@@ -89,6 +98,11 @@ class Ruleset:
                 kernel.call(_ADD_RULE, self._descriptor, _PATH_BENEATH, ctypes.addressof(rule), 0)
         finally:
             os.close(descriptor)
+
+    def allow_port(self, port: int) -> None:
+        """Allow to connect to a port by TCP, of whatever machine: the kernel does not look at addresses. The ruleset is one without the network."""
+        for rule in (_Port(_CONNECT_TCP, port), _Port(_BIND_TCP, _ANY_FREE)):
+            kernel.call(_ADD_RULE, self._descriptor, _NET_PORT, ctypes.addressof(rule), 0)
 
     def enforce(self) -> None:
         """Refuse all that was not allowed, to this thread and all that it starts from now on; PR_SET_NO_NEW_PRIVS has to be set before."""

@@ -29,6 +29,7 @@ _OWN_PID = -1  # stands for the number of this process until it is known
 
 # Numbers of calls on (x86_64, aarch64), asm/unistd.h; None where a processor has no such call.
 _NUMBERS: dict[str, tuple[int | None, int | None]] = {
+    "sendto": (44, 206), "sendmsg": (46, 211), "listen": (50, 201), "sendmmsg": (307, 269),
     "open": (2, None), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "socket": (41, 198), "connect": (42, 203), "clone": (56, 220),
     "fork": (57, None), "vfork": (58, None), "kill": (62, 129), "semget": (64, 190), "semop": (65, 193), "semctl": (66, 191),
     "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187), "truncate": (76, 45), "chmod": (90, None),
@@ -105,6 +106,8 @@ _CLONE_THREAD = 0x00010000
 _CLONE_PARENT = 0x00008000  # the new process would not be the job's, so no limit would hold
 _CLONE_NEW = 0x7E020000  # all namespaces: a new one of users gives every right in it
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
+_IPPROTO_TCP = 6  # and 0, the usual one of a stream. Landlock knows no other: MPTCP would reach any port
+_MSG_FASTOPEN = 0x20000000  # connects without `connect`, so Landlock does not see it
 _SOCK_STREAM, _SOCK_SEQPACKET, _SOCK_TYPE = 1, 5, 0xF
 _O_TRUNC, _O_ACCMODE = 0o1000, 0o3
 _PRIO_PROCESS, _IOPRIO_WHO_PROCESS = 0, 1
@@ -124,6 +127,8 @@ class _Step:
 class JobKind:
     """A kind of jobs: whether they run `user_code`, which may start processes, reach the `network`, use a `gpu`, and may make `memory_files`.
 
+    `ports` is whether they connect by TCP to ports that Landlock allows: their programs get no other socket.
+
     An `emulated` worker is filtered as a whole, so it may start its jobs and set their attributes. The same holds of a worker whose job starts a
     `browser`: its processes talk by pairs of sockets, and it makes a socket of its own that it never needs to connect to.
     """
@@ -134,6 +139,7 @@ class JobKind:
     gpu: bool = False
     browser: bool = False
     memory_files: bool = False
+    ports: bool = False
 
     @property
     def whole(self) -> bool:
@@ -210,7 +216,13 @@ def _rules(kind: JobKind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]
     if not kind.whole:
         yield "prctl", _none_of(0, (kernel.PR_SET_PDEATHSIG, kernel.PR_SET_DUMPABLE, kernel.PR_SET_CHILD_SUBREAPER))
     # Landlock governs TCP only; without a socket a job reaches nobody.
-    yield "socket", _sockets_of_browser() if kind.browser else _one_of(0, _families(kind), errno.EACCES)
+    by_tcp = kind.ports and not kind.network
+    sockets = _sockets_of_browser() if kind.browser else _sockets_of_tcp() if by_tcp else None
+    yield "socket", sockets or _one_of(0, _families(kind), errno.EACCES)
+    if by_tcp:
+        yield "listen", [_refuse(errno.EACCES)]
+        yield "sendto sendmmsg", _without_flag(3, _MSG_FASTOPEN)
+        yield "sendmsg", _without_flag(2, _MSG_FASTOPEN)
     yield "socketpair", _pairs(kind)
     if kind.browser:
         yield "connect", [_refuse(errno.EACCES)]
@@ -225,7 +237,7 @@ def _rules(kind: JobKind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]
 def _families(kind: JobKind) -> list[int]:
     """Return the families of sockets that may be opened: processes of user code talk by sockets with a path."""
     return [
-        *([_AF_UNIX] if kind.user_code or kind.network else []),
+        *([_AF_UNIX] if kind.network or (kind.user_code and not kind.ports) else []),
         *([_AF_INET, _AF_INET6, _AF_NETLINK] if kind.network else []),
     ]
 
@@ -243,6 +255,17 @@ def _sockets_of_browser() -> list[_Step]:
     """Allow the socket by which a browser finds out whether its profile is in use. It can connect to none, and a stream sends only when connected."""
     known = [_load(0), _Step(_EQUAL, _AF_UNIX, 1, 0), _refuse(errno.EACCES)]
     return [*known, *_of_types((_SOCK_STREAM,)), _Step(_RETURN, _ALLOW)]
+
+
+def _sockets_of_tcp() -> list[_Step]:
+    """Allow sockets of TCP, by which Landlock lets a job connect to its ports only."""
+    family = [_load(0), _Step(_EQUAL, _AF_INET, 2), _Step(_EQUAL, _AF_INET6, 1), _refuse(errno.EACCES)]
+    return [*family, *_of_types((_SOCK_STREAM,)), *_one_of(2, (0, _IPPROTO_TCP), errno.EACCES)]
+
+
+def _without_flag(argument: int, flag: int) -> list[_Step]:
+    """Refuse the call where an argument has this bit."""
+    return [_load(argument), _Step(_ANY_BIT, flag, 0, 1), _refuse(errno.EACCES), _Step(_RETURN, _ALLOW)]
 
 
 def _of_types(types: Sequence[int]) -> list[_Step]:

@@ -31,7 +31,7 @@ _PLACE = re.compile(r"(?<![\w/.])/[^\s'\"`:;,()<>]+")
 class Access:
     """`reads` are files and folders; `network` is whether it may be reached; `user_code` is whether the job runs code that the user gave.
 
-    `memory_files` is as in `toolkit.launchers.Launch`.
+    `memory_files` is as in `toolkit.launchers.Launch`. `ports` may be reached by TCP, where the network may not.
     """
 
     reads: tuple[str, ...] = ()
@@ -39,10 +39,13 @@ class Access:
     user_code: bool = False
     gpu: bool = False
     memory_files: bool = False
+    ports: tuple[int, ...] = ()
 
-    def reaching(self, programs: tuple[str, ...]) -> Access:
-        """Return this access for a job that starts `programs` (files and folders), which reach a device over the network."""
-        return replace(self, reads=(*self.reads, *programs), network=True, user_code=True)
+    def reaching(self, programs: tuple[str, ...], ports: tuple[int, ...]) -> Access:
+        """Return this access for a job that starts `programs` (files and folders), which reach a device by these ports, else by the network."""
+        return replace(
+            self, reads=(*self.reads, *programs), network=self.network or not ports, user_code=True, ports=ports
+        )
 
     def to_json(self) -> BoundsJson:
         """Return what the worker is told."""
@@ -52,6 +55,7 @@ class Access:
             "user_code": self.user_code,
             "gpu": self.gpu,
             "memory_files": self.memory_files,
+            "ports": list(self.ports),
         }
 
 

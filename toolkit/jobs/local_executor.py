@@ -212,7 +212,7 @@ class LocalExecutor:
         inputs = [self._keys.path(source) for source in job.inputs.values()]
         access, launch = access_of(job, inputs, self.settings.permissions), self._pool.launch(job.engine)
         access = replace(access, memory_files=launch.memory_files)
-        return access if launch.reaches is None else access.reaching(launch.reaches)
+        return access if launch.reaches is None else access.reaching(launch.reaches, launch.ports)
 
     def _listen(self) -> None:
         with selectors.DefaultSelector() as selector:

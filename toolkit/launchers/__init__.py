@@ -87,7 +87,7 @@ class Launch:
     `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, `processor` (its class, by the instructions that results depend on),
     and `emulator` if there is one.
     `reaches` are the files and folders of programs that its jobs start, which reach a device over the network: such jobs may start programs and use
-    the network. None if its jobs do neither.
+    the network, by TCP to `ports` only if there are some. None if its jobs do neither.
     `needs` are the files and folders that the command itself reads, if its jobs must be confined from outside: an emulator does not pass the
     confining calls on to the kernel. Then each job has its own worker. None if the worker confines its jobs.
     `browser` is whether jobs start a browser, whose processes are confined together with the job.
@@ -103,6 +103,7 @@ class Launch:
     script: str | None = WORKER
     transport: Transport | None = None
     reaches: tuple[str, ...] | None = None
+    ports: tuple[int, ...] = ()
     browser: bool = False
     memory_files: bool = False
     device: str | None = None

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,7 @@ RUNTIMES = ("litert_binary",)
 UNTESTED = "this launcher was never tested on hardware"
 _ENVIRONMENT = "litert"
 _FOLDER = "/data/local/tmp"
+_PORT = 5037  # of adb's server (Android, packages/modules/adb, DEFAULT_ADB_PORT)
 _NAMES = ("binary", "serial", "folder", "delegate")
 _ABIS = {"arm64-v8a": "aarch64", "armeabi-v7a": "armv7l", "armeabi": "armv7l", "x86_64": "x86_64", "x86": "i686"}
 _EMULATORS = (
@@ -103,6 +105,7 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
         identity=_identity(resolved.identity, connection, properties),
         about=_about(resolved.engine, phone, properties, abi),
         reaches=(*_files_of(adb.program), str(asked.binary)),
+        ports=_ports(by_adb()),
     )
 
 
@@ -293,6 +296,14 @@ def _identity(environment: str, connection: Connection, properties: Mapping[str,
     system = [properties.get(name, "") for name in names]
     parts = [environment, "adb", connection.serial, connection.digest, connection.delegate, connection.engine, *system]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _ports(variables: Mapping[str, str]) -> tuple[int, ...]:
+    """Return the port of adb's server on this machine; nothing where the user has it elsewhere, or by another way than TCP."""
+    place = variables.get("ADB_SERVER_SOCKET") or f"tcp:{variables.get('ANDROID_ADB_SERVER_PORT') or _PORT}"
+    found = re.fullmatch(r"tcp:(?:localhost:|127\.0\.0\.1:)?(\d{1,5})", place)
+    here = variables.get("ANDROID_ADB_SERVER_ADDRESS", "localhost") in ("localhost", "127.0.0.1")
+    return (int(found[1]),) if found and here and 0 < int(found[1]) < 1 << 16 else ()
 
 
 def _without_home(variables: Mapping[str, str]) -> dict[str, str]:

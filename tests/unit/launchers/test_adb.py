@@ -262,9 +262,12 @@ def test_a_profile_starts_no_program_of_this_machine(settings, binary, tmp_path)
     (tmp_path / "evil").chmod(0o755)
     options = {"binary": str(binary), "adb": str(tmp_path / "evil")}
 
-    for ask in (launchers.require_options, lambda name, given: launchers.prepare(name, "litert", given, settings)):
+    for ask in (
+        lambda: launchers.require_options("adb", "litert_binary", options),
+        lambda: launchers.prepare("adb", "litert", options, settings),
+    ):
         with pytest.raises(RequestError, match="launcher adb: option 'adb': refused") as caught:
-            ask("adb", options)
+            ask()
         assert "EDGE_TOOLKIT_ADB=" in caught.value.hint
     assert not begun.exists()
 
@@ -284,3 +287,22 @@ def test_only_the_runtime_that_runs_on_a_phone_is_started_there(tmp_path):
 def test_other_environments_do_not_run_there(prepare):
     with pytest.raises(UnknownName, match="environment on launcher adb 'onnxruntime'"):
         prepare(environment="onnxruntime")
+
+
+@pytest.mark.parametrize(
+    ("variables", "ports"),
+    [
+        ({}, (5037,)),
+        ({"ANDROID_ADB_SERVER_PORT": "5038"}, (5038,)),
+        ({"ADB_SERVER_SOCKET": "tcp:5039", "ANDROID_ADB_SERVER_PORT": "5038"}, (5039,)),
+        ({"ADB_SERVER_SOCKET": "tcp:localhost:5039"}, (5039,)),
+        ({"ADB_SERVER_SOCKET": "tcp:lab.local:5039"}, ()),
+        ({"ADB_SERVER_SOCKET": "localabstract:adb"}, ()),
+        ({"ANDROID_ADB_SERVER_ADDRESS": "10.0.0.7"}, ()),
+        ({"ANDROID_ADB_SERVER_ADDRESS": "127.0.0.1"}, (5037,)),
+        ({"ANDROID_ADB_SERVER_PORT": "70000"}, ()),
+    ],
+)
+def test_jobs_get_the_port_of_adbs_server_alone(variables, ports):
+    """Where it is on this machine; else they get the network, because nobody knows the way there."""
+    assert adb._ports(variables) == ports
