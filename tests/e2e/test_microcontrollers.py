@@ -54,5 +54,38 @@ def test_nobody_takes_this_machine_for_the_board(built, edge):
         "emulated": False,
         "timed": False,
         "stands_in": True,
+        "static": False,
     }
     assert f"verified: executed {said}; not timed" in edge("targets", "list").out
+
+
+def test_the_arena_is_the_least_that_runs(built):
+    """It is held against the board's memory, and what is recommended is more."""
+    ended, report, _ = built
+    arena = report["arena"]
+
+    assert arena["head_bytes"] + arena["tail_bytes"] == arena["recorded_bytes"]
+    assert arena["recorded_bytes"] <= arena["least_bytes"] < arena["recommended_bytes"]
+    assert report["budget"]["arena_bytes"] == {"spent": arena["least_bytes"], "limit": 262_144, "passed": True}
+    assert report["budget"]["flash_bytes"]["spent"] == report["artifact"]["size_bytes"]
+    assert f"arena {arena['recommended_bytes']} bytes: 25% over the {arena['least_bytes']}" in " ".join(
+        ended.out.split()
+    )
+
+
+def test_an_arena_one_step_too_small_does_not_pass(built, edge, sample, digits, profile, tmp_path):
+    """Nothing ships for a board with 16 bytes less than the model needs; with just as much as it needs it passes."""
+    _, report, _ = built
+    least = report["arena"]["least_bytes"]
+    names = {"just": least, "less": least - 16}
+    paths = [profile(name, f"[budget]\narena_bytes = {limit}", BOARD) for name, limit in names.items()]
+    chosen = [word for path in paths for word in ("--target", path)]
+
+    ended = edge("build", sample, *chosen, "--calibration", digits, "--out", tmp_path / "dist", "--json")
+
+    assert ended.status == 1
+    just, less = (ended.document["targets"][name] for name in names)
+    assert just["verdict"] == "passed"
+    assert less["verdict"] == "failed"
+    assert less["budget"]["arena_bytes"] == {"spent": least, "limit": least - 16, "passed": False}
+    assert not (tmp_path / "dist" / "less" / "model.tflite").exists()

@@ -30,6 +30,7 @@ ORDER = """\
 RANKS = {room: rank for rank, line in enumerate(ORDER.splitlines()) for room in line.split()}
 # Folders of plugins: each module in one stands for itself.
 PLUGINS = (
+    "bundle.packagers",
     "comparison.metrics",
     "comparison.task_metrics",
     "conversion.converters",

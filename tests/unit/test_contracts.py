@@ -27,6 +27,7 @@ def arguments(function: object) -> list[str]:
 
 
 FOLDERS = (
+    "bundle/packagers",
     "comparison/metrics",
     "comparison/task_metrics",
     "conversion/converters",

@@ -2,7 +2,7 @@
 
     DIR/<target>/   manifest.json        every file with its hash, and the verdict; a folder without it is no bundle (`toolkit.files.manifest`)
                     report.json  report.md  runs/<stage>.safetensors
-                    model.tflite         if the verdict is passed
+                    model.tflite         if the verdict is passed; with what the target's `packagers` write, as model.cc and model.h
                     rejected/            if it is not passed: the artifact is not promoted
                     attribution/         if it failed: the operator that made it fail, by itself
                     sizes/<size>/        if several sizes were declared: the results at each size, as a bundle without an artifact
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from toolkit import __version__, report
+from toolkit import __version__, registry, report
 from toolkit.bundle import attribution_folder as attribution
 from toolkit.comparison import saved_runs, scored_task
 from toolkit.errors import RequestError
@@ -61,6 +61,8 @@ def write(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = Non
         artifact.mkdir(exist_ok=True)
         name = verdict.artifact.path.name
         shutil.copyfile(verdict.artifact.path, artifact / name)
+        for packager in verdict.target.packagers if verdict.passed else ():
+            registry.load("bundle/packagers", packager).write(verdict, folder)
         _keep_wanted(verdict, folder)
         shipped = name if verdict.passed else f"{_REJECTED}/{name}"
         _write_reports(verdict, folder, shipped)

@@ -202,7 +202,7 @@ def _require_of_its_bundle(path: Path, held: Manifest, report: VerdictDocument) 
         if (artifact["path"], artifact["sha256"], artifact["size_bytes"]) != (held.artifact, sha256, size_bytes):
             problems.append("is of another artifact than the bundle's list")
     for name, spent in report["budget"].items():
-        if name == "file_bytes" and spent["spent"] != artifact["size_bytes"]:
+        if name in ("file_bytes", "flash_bytes") and spent["spent"] != artifact["size_bytes"]:
             problems.append(f"budget.{name}: {spent['spent']} are spent, but the artifact has {artifact['size_bytes']}")
     if problems:
         raise DamagedFile(path, [*problems, "expected a report that was written for this bundle"])

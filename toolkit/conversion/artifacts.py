@@ -26,7 +26,8 @@ class Artifact:
 
     `scheme` is the scheme that the file keeps; `asked` is the one that it was made by, None if the toolkit did not make it. `key` names the signature
     if the file has several, else it is None. `uses` are how it uses its operators, and `arena_bytes` estimates what
-    its computed tensors take at once, None for a format that nothing estimates.
+    its computed tensors take at once, None for a format that nothing estimates. `softmax_step` is the least product of beta and scale of its integer
+    softmaxes, None without any.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Artifact:
     asked: str | None = None
     uses: tuple[OperatorUse, ...] = ()
     arena_bytes: int | None = None
+    softmax_step: float | None = None
 
     def __repr__(self) -> str:
         return printable.line(f"<Artifact {self.path}: {self.scheme}, {self.size_bytes} bytes>")
@@ -254,4 +256,5 @@ def artifact_of(entry: Entry, asked: str) -> Artifact:
         asked=asked,
         uses=tuple(result["uses"]),
         arena_bytes=result.get("arena_bytes"),
+        softmax_step=result.get("softmax_step"),
     )

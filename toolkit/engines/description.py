@@ -44,11 +44,13 @@ class _Described(TypedDict):
 class Description(_Described, total=False):
     """A file: its signatures, operators and their uses, count of tensors and bytes of weights by dtype, and findings.
 
-    Of TFLite also `arena_bytes`, an estimate of what its computed tensors take at once.
+    Of TFLite also `arena_bytes`, an estimate of what its computed tensors take at once, and `softmax_step`, the least product of beta and scale of
+    its integer softmaxes, None without any.
     Of ONNX also its `scheme`; where it was asked for, the dtypes of its `activations` and the `endings` of its outputs.
     """
 
     arena_bytes: int
+    softmax_step: float | None
     scheme: str
     activations: list[str]
     endings: dict[str, dict[str, Any]]

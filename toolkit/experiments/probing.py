@@ -57,17 +57,23 @@ def models_job(name: str, artifact_format: str, operators: Sequence[str] | None)
         f"conversion.converters.{artifact_format}",
         "probe_models",
         on_this_machine(artifact_format).engine,
-        options={"operators": None if operators is None else sorted(operators)},
+        options={"operators": None if operators is None else sorted(operators), "used": _looks_up_used(name)},
     )
+
+
+def _looks_up_used(name: str) -> bool:
+    """Return whether a runtime looks up only the operators that a graph has."""
+    return bool(getattr(registry.load("execution/runtimes", name), "LOOKS_UP_USED", False))
 
 
 def _by_models(asked: Asking, name: str, version: str, artifact_format: str, converter: ModuleType) -> Capabilities:
     (written,) = asked.executor.run(asked.writing)
     made = written.result
     groups = (*made["versions"].values(), *made["models"].values(), made["custom"])
-    said = asked.of([member for group in groups for member in group.values()])
+    said = asked.of(list(dict.fromkeys(member for group in groups for member in group.values())))
+    lacks = converter.lacks_operator if _looks_up_used(name) else None
     operators = {
-        each: abilities(made["versions"][each], made["models"].get(each, {}), said, converter.about_dtypes)
+        each: abilities(made["versions"][each], made["models"].get(each, {}), said, converter.about_dtypes, lacks)
         for each in made["versions"]
     }
     return Capabilities(
@@ -117,14 +123,23 @@ def _by_kernels(
 
 
 def abilities(
-    versions: Mapping[str, str], models: Mapping[str, str], said: Said, about_dtypes: Callable[[str], str | None]
+    versions: Mapping[str, str],
+    models: Mapping[str, str],
+    said: Said,
+    about_dtypes: Callable[[str], str | None],
+    lacks_operator: Callable[[str], bool] | None = None,
 ) -> Abilities:
     """Return what a runtime does with an operator, from what came of its models.
 
     A combination is refused only if the runtime names the dtypes as the reason, and another combination ran: then the model is sound. All others are
-    left out: they are not known.
+    left out: they are not known. `lacks_operator` says whether an answer is that there is no such operator, for models that fail
+    for other reasons too; without it a version is there if its model started.
     """
-    registered = sorted(int(version) for version, member in versions.items() if said[member] is None)
+
+    def has(answer: str | None) -> bool:
+        return answer is None or (lacks_operator is not None and not lacks_operator(answer))
+
+    registered = sorted(int(version) for version, member in versions.items() if has(said[member]))
     runs = sorted(combination for combination, member in models.items() if said[member] is None)
     reasons = {combination: about_dtypes(said[member] or "") for combination, member in sorted(models.items())}
     refuses = {

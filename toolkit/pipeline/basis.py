@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from toolkit import findings
 from toolkit.comparison import compare, task_drops
 from toolkit.comparison.compare import Context
 from toolkit.comparison.output_kinds.inferring import OutputKind
+from toolkit.errors import EdgeToolkitError
 from toolkit.execution.run import run_of, signature_of_run
 from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Job
 from toolkit.jobs.store import Entry
-from toolkit.pipeline import float16_range
+from toolkit.pipeline import arena, float16_range
 from toolkit.pipeline.meaning import kinds_of
 from toolkit.pipeline.scrutiny import looked_at
 from toolkit.pipeline.stages import Chain, entry_of
 from toolkit.verdict import delegation
+from toolkit.verdict.arena import Arena
 from toolkit.verdict.chain import context_of
 from toolkit.verdict.stage_run import StageRun
 from toolkit.weights.clipping_findings import judge_clipping
@@ -48,6 +51,7 @@ class Basis:
     own: StageRun | None
     tasks: tuple[str, ...]
     seconds: float
+    arena: Arena | None = None
 
     def context(self, chain: Chain) -> Context:
         """Return the context that the bounds on a chain are read with."""
@@ -62,6 +66,7 @@ def basis_of(chain: Chain, executor: Executor, seconds: float) -> Basis:
     reference = _entry(chain.model.reference, chain, executor)
     original = _unchanged("original", reference)
     kinds = _kinds(original, samples, chain, executor)
+    memory, open_ = _arena(chain, executor)
     return Basis(
         samples=samples,
         original=original,
@@ -75,13 +80,26 @@ def basis_of(chain: Chain, executor: Executor, seconds: float) -> Basis:
             *clipping,
             *_beyond_float16(chain, executor),
             *_estimated(chain, executor),
+            *open_,
             *looked_at(chain, original, samples.out / "verification", kinds, executor),
         ),
         account=account,
         own=_own(chain, executor),
         tasks=task_drops.asked(chain.model.task_metrics, chain.target.bounds, chain.artifact.scheme),
         seconds=seconds,
+        arena=memory,
     )
+
+
+def _arena(chain: Chain, executor: Executor) -> tuple[Arena | None, Sequence[Finding]]:
+    """Return the arena that the artifact needs, None on a runtime without arenas; or the finding that it was not measured."""
+    if chain.shipped is None:
+        return None, ()
+    key = chain.model.held.signature if isinstance(chain.shipped, Path) else None
+    try:
+        return arena.measured(chain.shipped, key, chain.target, executor), ()
+    except EdgeToolkitError as error:
+        return None, (arena.not_measured(error, chain.target),)
 
 
 def _entry(job: Job, chain: Chain, executor: Executor) -> Entry:

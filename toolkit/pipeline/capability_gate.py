@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from toolkit import launchers, printable
+from toolkit import launchers, printable, registry
 from toolkit.conversion.artifacts import Artifact
 from toolkit.engines.description import OperatorUse
 from toolkit.errors import EdgeToolkitError
@@ -28,7 +28,7 @@ _NEWER = "a newer runtime on the device (another `runtime.version` in its profil
 def refusal(artifact: Artifact, target: Target) -> EdgeToolkitError | None:
     """Return why a target cannot run an artifact (Unsupported), or cannot hold it (DoesNotFit); None where nothing is known against it."""
     found = [each for each in findings(artifact.uses, artifact.scheme, target) if each.is_error]
-    found += open_sizes(artifact, target)
+    found += [*open_sizes(artifact, target), *floats(artifact, target), *aborts(artifact, target)]
     if found:
         return Unsupported(*_told(target, found), found)
     spent = over_budget(artifact, target)
@@ -84,11 +84,49 @@ def open_sizes(artifact: Artifact, target: Target) -> list[Finding]:
     return [Finding("dynamic-shape", "error", message, fix=fix, names=names)]
 
 
+def floats(artifact: Artifact, target: Target) -> list[Finding]:
+    """Return the finding about operators that take or give floats, for a target that computes in integers only."""
+    found = (use for use in artifact.uses if any(each.startswith(("float", "bfloat")) for each in _dtypes(use)))
+    names = tuple(dict.fromkeys(use["name"] for use in found)) if target.conversion.integers_only else ()
+    if not names:
+        return []
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    message = f"computes in integers only; {artifact.scheme} has floats in {shown}"
+    fix = f"build it with --scheme {target.schemes[0]} and a calibration set, with integer inputs and outputs"
+    return [Finding("not-integer", "error", message, fix=fix, names=names)]
+
+
+def aborts(artifact: Artifact, target: Target) -> list[Finding]:
+    """Return the findings about what ends a runtime's process, or what none of its tensors may be."""
+    runtime = registry.load("execution/runtimes", target.runtime.name)
+    least, step = getattr(runtime, "LEAST_SOFTMAX_STEP", None), artifact.softmax_step
+    found = []
+    if least is not None and step is not None and not step > least:
+        message = f"{target.runtime.name} aborts on a SOFTMAX of integers whose beta times scale is {step:.3g}; expected more than {least:.3g}"
+        fix = "the calibration set gives that softmax no range to speak of: check the samples and the layer before it"
+        found.append(Finding("softmax-scale", "error", message, fix=fix, names=("SOFTMAX",)))
+    lacks = set(getattr(runtime, "LACKS_DTYPES", ()))
+    ends = {spec.dtype for side in (artifact.signature.inputs, artifact.signature.outputs) for spec in side}
+    has = sorted(lacks & {*ends, *(each for use in artifact.uses for each in _dtypes(use))})
+    if has:
+        message = (
+            f"{target.runtime.name} has no tensors of {', '.join(has)}; {artifact.scheme} of this model needs them"
+        )
+        fix = "leave that part to the application, and cut the model behind it (--inputs)"
+        found.append(Finding("dtype-missing", "error", message, fix=fix, names=tuple(has)))
+    return found
+
+
+def _dtypes(use: OperatorUse) -> list[str]:
+    return [*use["takes"], *use["gives"]]
+
+
 def over_budget(artifact: Artifact, target: Target) -> list[Finding]:
     """Return the findings about budgets of the target that an artifact's bytes exceed."""
     budget = target.budget
     spent = (
         ("file", "file_bytes", "the file has", artifact.size_bytes, budget.file_bytes),
+        ("flash", "flash_bytes", "the file has", artifact.size_bytes, budget.flash_bytes),
         ("memory", "arena_bytes", "tensors take at least (estimated)", artifact.arena_bytes, budget.arena_bytes),
     )
     return [
@@ -138,6 +176,9 @@ def _reason(use: OperatorUse, answer: Answer, runtime: str) -> tuple[str, str]:
             f"{runtime} has no operator {name} version {use['version']}; it has {answer.detail}",
         )
     taken, given = ", ".join(use["takes"]), ", ".join(use["gives"])
+    if use["takes"][0].startswith("float") and any(each.startswith(("int8", "int4")) for each in use["takes"][1:2]):
+        what = f"{runtime} has no hybrid kernel of {name}, which takes floats and {use['takes'][1]} weights ({taken} -> {given})"
+        return "hybrid-operator", f"{what}: {answer.detail}"
     return "operator-dtype", f"{runtime} has no kernel of {name} for {taken} -> {given}: {answer.detail}"
 
 
@@ -145,6 +186,8 @@ def _remedy(code: str, target: Target, scheme: str) -> str:
     """Return what can be done about a finding with this code."""
     if code in ("flex-operator", "custom-operator"):
         return "replace that part of the model by builtin operators, or cut it off (--outputs) and compute it in the application"
+    if code == "hybrid-operator":
+        return f"--scheme {target.schemes[0]} with a calibration set quantizes activations too"
     others = [name for name in target.schemes if name != scheme]
     instead = f"another --scheme ({', '.join(others)})" if others else "another --scheme"
     if code == "operator-missing":

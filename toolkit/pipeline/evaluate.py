@@ -116,6 +116,7 @@ def _judged(chain: Chain, basis: Basis, executor: Executor) -> Verdict:
         account=basis.account,
         own=basis.own,
         float_bytes=chain.float_bytes,
+        arena=basis.arena,
     )
     return judge(chain.target, chain.model.source, chain.artifact, evidence)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit import launchers, registry
@@ -14,7 +15,7 @@ from toolkit.execution.run import Execution, Run, model_of, on_this_machine, run
 from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.graph import Goal
-from toolkit.jobs.job import Engine, Job
+from toolkit.jobs.job import Engine, Job, Output
 from toolkit.jobs.runtime_engine import engine_of_runtime, kernels_runtime
 from toolkit.jobs.store import Entry
 from toolkit.pipeline.float16_range import STAGE
@@ -113,7 +114,7 @@ class Chain:
     values seen in calibration. `beyond_float16` looks for numbers that float16 cannot hold; None if no stage computes in it. `estimate` tells
     what a delegate that nothing executes would take. `own` is the toolkit's own artifact of the same scheme, if the artifact came from somebody else.
     `findings` were found while it ran. `float_bytes` is the size of the
-    float artifact of the same model.
+    float artifact of the same model. `shipped` is the artifact's file as jobs read it.
     """
 
     model: Model
@@ -130,6 +131,7 @@ class Chain:
     own: Own | None = None
     findings: tuple[Finding, ...] = ()
     float_bytes: int | None = None
+    shipped: Output | Path | None = None
 
     def stage(self, name: str) -> Stage | None:
         """Return the stage of that name; None if the chain does not have it."""
@@ -260,7 +262,7 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     clipping = model.clipping(shipped, target.format, artifact.scheme)
     size = floats.result["size_bytes"]
     chain = Chain(model, target, artifact, made, tuple(stages), account=account, clipping=clipping, float_bytes=size)
-    chain = replace(chain, estimate=model.estimate(shipped, target.runtime.name))
+    chain = replace(chain, estimate=model.estimate(shipped, target.runtime.name), shipped=shipped)
     return (
         chain
         if chain.stage(STAGE) is None

@@ -24,6 +24,7 @@ SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "target.json"  # in a
 _BUDGETS = {
     "file_bytes": "the most bytes of the model's file",
     "arena_bytes": "the most bytes of the tensors of a call",
+    "flash_bytes": "the flash that holds the model beside the program",
 }
 
 

@@ -86,10 +86,11 @@ def _refused_edges(runtime: str, inputs: str, outputs: str) -> str | None:
 
 
 class Conversion(ConfigModel):
-    """The dtypes that an application on the device feeds and gets."""
+    """The dtypes that an application on the device feeds and gets. `integers_only` is whether no operator may take or give floats."""
 
     inputs: Dtype = "float32"
     outputs: Dtype = "float32"
+    integers_only: bool = False
 
 
 class KeptFloat(ConfigModel):
@@ -121,11 +122,21 @@ class Quantization(ConfigModel):
 class Budget(ConfigModel):
     """What the device has to spare; None where nothing is said.
 
-    `arena_bytes` is the memory for the tensors of a call, without weights and without the engine.
+    `arena_bytes` is the memory for the tensors of a call, without weights and without the engine; of a runtime with arenas the
+    arena, which is measured.
+    `flash_bytes` is the memory that holds the file beside the program, whose size is not known here.
     """
 
     file_bytes: int | None = Field(default=None, gt=0)
     arena_bytes: int | None = Field(default=None, gt=0)
+    flash_bytes: int | None = Field(default=None, gt=0)
+
+
+class ArenaMargin(ConfigModel):
+    """By what share an arena that is given should be larger than the least that was measured, and the reason for it."""
+
+    margin: float = Field(ge=0, le=10, allow_inf_nan=False)
+    because: Text
 
 
 class Delegate(ConfigModel):
@@ -142,7 +153,8 @@ class Target(ConfigModel):
     """One device, as a profile and everything that it extends say.
 
     `schemes` are in order of preference; `forbids` names schemes that are never made for it, each with the reason. `output_kinds` says by name what
-    outputs of the models are that are built for it. `delegate` is None for a runtime without a delegate.
+    outputs of the models are that are built for it. `delegate` is None for a runtime without a delegate, `arena` for one without arenas.
+    `packagers` write what a bundle has for the target's own build.
     """
 
     name: Annotated[str, AfterValidator(_folder_name)]
@@ -159,6 +171,8 @@ class Target(ConfigModel):
     quantization: Quantization = Quantization()
     budget: Budget = Budget()
     delegate: Delegate | None = Field(default=None, validate_default=True)
+    arena: ArenaMargin | None = Field(default=None, validate_default=True)
+    packagers: tuple[Annotated[str, plugin("bundle/packagers")], ...] = ()
     weights: Weights = Weights()
     output_kinds: dict[Text, KindName] = Field(default_factory=dict)
     bounds: tuple[Bound, ...]
@@ -219,6 +233,19 @@ class Target(ConfigModel):
                 else f"{runtime.name} has no delegate"
             )
         return delegate
+
+    @field_validator("arena")
+    @classmethod
+    def _belongs_to_arenas(cls, arena: ArenaMargin | None, info: ValidationInfo) -> ArenaMargin | None:
+        runtime = info.data.get("runtime")
+        has_one = runtime is not None and hasattr(registry.load("execution/runtimes", runtime.name), "ARENA_STEP_BYTES")
+        if runtime is not None and has_one is not (arena is not None):
+            raise ValueError(
+                f"missing; {runtime.name} runs models in an arena: expected the margin of the arena to recommend"
+                if has_one
+                else f"{runtime.name} has no arena"
+            )
+        return arena
 
     @property
     def verification(self) -> Verification:

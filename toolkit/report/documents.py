@@ -15,6 +15,7 @@ from toolkit.comparison.scored_task import TaskRow
 from toolkit.launchers import VerificationRow
 from toolkit.samples.input_ranges import InputRangeRow
 from toolkit.tensors.signature import OrderedSignature, SignatureJson
+from toolkit.verdict.arena import ArenaRow
 from toolkit.verdict.chain import Outcome
 from toolkit.verdict.evidence import CandidateRow
 from toolkit.weights.judge import Accounted, Unaccounted
@@ -170,6 +171,7 @@ class VerdictDocument(_Timed):
     weights: Accounted | Unaccounted | None
     noise: dict[str, dict[str, Number]]
     budget: dict[str, SpentRow]
+    arena: ArenaRow | None
     runs: dict[str, RunRow]
     findings: list[dict[str, Any]]
     attempts: list[AttemptRow]

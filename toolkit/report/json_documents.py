@@ -100,6 +100,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> VerdictDocument:
         "budget": {
             spent.name: {"spent": spent.spent, "limit": spent.limit, "passed": spent.passed} for spent in verdict.budget
         },
+        "arena": None if verdict.arena is None else verdict.arena.to_json(),
         "runs": {stage: run_about(run) for stage, run in verdict.runs.items()},
         "findings": [finding.to_json() for finding in verdict.findings],
         "attempts": [attempt_json(attempt, verdict) for attempt in verdict.attempts],

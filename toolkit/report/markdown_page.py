@@ -9,6 +9,7 @@ from toolkit.comparison.wording import limit_text, number_text, value_text, wors
 from toolkit.report.attempts import command_text, tried_lines
 from toolkit.report.wording import (
     OUTCOMES,
+    arena_text,
     candidate_lines,
     confined_text,
     coverage_lines,
@@ -42,6 +43,7 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         f"{printable.code(artifact)} ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
         f"from {printable.code(source.path)} ({printable.markdown(source.kind)}, signature {printable.code(source.key)}, sha256 `{source.sha256}`)  ",
         f"verified with {verdict.samples['verification']} samples{_calibrated(verdict)}{untimed_text(verdict)}",
+        *(["", f"Arena: {arena_text(verdict)}. {verdict.arena.because}"] if verdict.arena is not None else []),
         "",
         "## Bounds",
         "",

@@ -9,7 +9,7 @@ from toolkit import printable
 from toolkit.comparison.deciding import ALL
 from toolkit.comparison.wording import limit_text, remarks, status_text, value_text
 from toolkit.report.attempts import command_text, tried_lines
-from toolkit.report.wording import kind_lines, size, static_text, untimed_text, where_text
+from toolkit.report.wording import arena_text, kind_lines, size, static_text, untimed_text, where_text
 from toolkit.samples.input_ranges import input_lines
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def summary_lines(verdict: Verdict, width: int | None) -> list[str]:
     lines = [_said("verified", _verified(verdict))]
     lines += [f"  {printable.sentence(line)}" for line in tried_lines(verdict)]
     lines += [_line("size", size_text(verdict))]
+    lines += [_said("arena", arena_text(verdict))] if verdict.arena is not None else []
     for task in verdict.tasks:
         shown = ", ".join(f"{stage} {value:.4f}" for stage, value in task.scores.items() if stage in _ends(verdict))
         lines.append(_said("accuracy", f"{task.metric}: {shown}"))

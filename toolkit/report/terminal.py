@@ -16,6 +16,7 @@ from toolkit.report.screen import PAGE, Screen
 from toolkit.report.summary import size_text, summary_lines
 from toolkit.report.wording import (
     OUTCOMES,
+    arena_text,
     candidate_lines,
     kind_lines,
     noise_text,
@@ -85,6 +86,8 @@ def _whole(verdict: Verdict) -> list[str]:
         lines.append(f"  {task.metric} on {verdict.samples['verification']} labelled samples: {shown}")
     untimed = untimed_text(verdict).lstrip(";, ")
     lines.append(f"  file          {size_text(verdict)}" + (f"     {untimed}" if untimed else ""))
+    if verdict.arena is not None:
+        lines.append(f"  arena         {arena_text(verdict)}")
     last = list(verdict.runs.values())[-1]
     original, canonical = verdict.runs["original"].engine, verdict.runs.get("source", verdict.runs["original"]).engine
     theirs = "" if original == canonical else f"original on {original}; "

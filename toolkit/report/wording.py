@@ -83,6 +83,19 @@ def where_text(run: Run) -> str:
     return f"{run.engine} ({', '.join(str(part) for part in parts if part)})"
 
 
+def arena_text(verdict: Verdict) -> str:
+    """Return the arena that a microcontroller has to give the model, and what of it was measured; "" for a runtime without arenas."""
+    arena = verdict.arena
+    if arena is None:
+        return ""
+    spent = next((each for each in verdict.budget if each.name == "arena_bytes"), None)
+    limit = "" if spent is None else f"; the board has {spent.limit}{'' if spent.passed else '  FAIL'}"
+    return (
+        f"{arena.recommended_bytes} bytes: {arena.margin:.0%} over the {arena.least_bytes} in which it just runs here{limit} "
+        f"(recorded: head {arena.head_bytes}, tail {arena.tail_bytes}, total {arena.recorded_bytes})"
+    )
+
+
 def untimed_text(verdict: Verdict) -> str:
     """Return that latency was not measured, and why: an emulator ran it, or this machine's processor in place of the device's; else ""."""
     if any("emulator" in run.about for run in verdict.runs.values()):

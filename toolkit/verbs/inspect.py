@@ -140,6 +140,7 @@ def artifacts_of(path: Path, held: Mapping[str, Any]) -> tuple[Artifact, ...]:
             key=signature["key"] if several else None,
             uses=tuple(held["uses"]),
             arena_bytes=held.get("arena_bytes"),
+            softmax_step=held.get("softmax_step"),
         )
         for signature in held["signatures"]
     )

@@ -12,6 +12,7 @@ from toolkit.comparison.scored_task import Task
 from toolkit.findings import Finding
 from toolkit.profiles.recipe import VariantRow
 from toolkit.samples.input_ranges import InputRange
+from toolkit.verdict.arena import Arena
 from toolkit.verdict.chain import context_of
 from toolkit.verdict.stage_run import StageRun
 from toolkit.weights.judge import Account
@@ -40,7 +41,7 @@ class Evidence:
     comparison. `tasks` are the requested task metrics, canonical, and `own_tasks` the scores by the user's functions. `candidates` are the variants
     that the artifact was chosen from. `early` is whether the device could stop once its rates were certain. `account` says where the artifact's
     constants come from. `own` is the run of the toolkit's own artifact, if the user gave the judged one. `kinds` are the kinds of outputs, and
-    `inputs` the ranges that inputs are fed with, by name.
+    `inputs` the ranges that inputs are fed with, by name. `arena` is what the artifact needs of one, on a runtime with arenas.
     """
 
     steps: tuple[StageRun, ...]
@@ -59,6 +60,7 @@ class Evidence:
     inputs: Mapping[str, InputRange] = field(default_factory=dict)
     given: bool = False
     float_bytes: int | None = None
+    arena: Arena | None = None
 
     def context(self, scheme: str) -> Context:
         """Return the context that bounds are read with, for an artifact of a scheme."""

@@ -20,6 +20,7 @@ from toolkit.profiles.recipe import FLOAT
 from toolkit.samples.input_ranges import InputRange
 from toolkit.source.source import Source
 from toolkit.verdict import chain_findings
+from toolkit.verdict.arena import Arena
 from toolkit.verdict.chain import Judged, Outcome, judge_chain, with_names
 from toolkit.verdict.evidence import CandidateRow, Evidence
 from toolkit.verdict.holding import said_where_it_ran
@@ -70,7 +71,7 @@ class Verdict:
     `steps` and `drawn` are the runs and the folder of their samples, as in `Evidence`. `account` says where the artifact's constants come from; None
     if that was not examined. `given` is whether the user gave the file. `attempts` are all schemes that were tried for the target, in order, with
     this one. `attribution` names the operator that made the guilty stage fail; None if there was no search. `kinds` are the kinds of outputs, and
-    `inputs` the ranges that inputs are fed with, by name.
+    `inputs` the ranges that inputs are fed with, by name. `arena` is what the artifact needs of one, on a runtime with arenas.
     """
 
     target: Target
@@ -95,6 +96,7 @@ class Verdict:
     kinds: Mapping[str, OutputKind] = field(default_factory=dict)
     float_bytes: int | None = None
     inputs: Mapping[str, InputRange] = field(default_factory=dict)
+    arena: Arena | None = None
 
     def __repr__(self) -> str:
         guilty = f", guilty stage {self.guilty_stage}" if self.guilty_stage else ""
@@ -195,14 +197,13 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
     drops = task_drops.judge_drops(scored, target.bounds, scheme, steps[-1].stage)
     judged = replace(judged, drops=drops, before=_before(scheme) if evidence.given else ())
     judged = with_names(judged, sample_names(evidence.drawn))
-    limit = target.budget.file_bytes
     return Verdict(
         target=target,
         source=source,
         artifact=artifact,
         samples=evidence.samples,
         judged=judged,
-        budget=() if limit is None else (Spent("file_bytes", artifact.size_bytes, limit),),
+        budget=_spent(target, artifact, evidence.arena),
         findings=(
             *evidence.findings,
             *task_scores.unscored(steps[0], truth, scored),
@@ -228,7 +229,19 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         inputs=evidence.inputs,
         given=evidence.given,
         float_bytes=evidence.float_bytes,
+        arena=evidence.arena,
     )
+
+
+def _spent(target: Target, artifact: Artifact, arena: Arena | None) -> tuple[Spent, ...]:
+    """Return how much the artifact takes of each budget that the profile has, as far as it was measured."""
+    budget = target.budget
+    spent = (
+        ("file_bytes", artifact.size_bytes, budget.file_bytes),
+        ("flash_bytes", artifact.size_bytes, budget.flash_bytes),
+        ("arena_bytes", None if arena is None else arena.least_bytes, budget.arena_bytes),
+    )
+    return tuple(Spent(name, size, limit) for name, size, limit in spent if size is not None and limit is not None)
 
 
 def _named(kinds: Mapping[str, OutputKind], measured: Measured) -> dict[str, str]:

@@ -149,3 +149,64 @@ def test_tensors_over_their_budget_are_refused(board, arena, codes):
     assert all("(estimated) 501 bytes" in each.message for each in (findings_of(error) if error else ()))
     open_ = [each for each in capability_gate.not_known(held, small) if each.code == "memory-not-known"]
     assert [each.severity for each in open_] == (["inconclusive"] if arena is None else [])
+
+
+@pytest.fixture(scope="module")
+def micro():
+    """Return the target of a microcontroller with float kernels, and of one that computes in integers only."""
+    return profiles.find("arduino-nano-33-ble"), profiles.find("rp2040")
+
+
+@pytest.mark.parametrize("step", [2.0**-26, 7.8e-9, 0.0, float("nan")])
+def test_a_softmax_that_its_kernel_aborts_on_is_refused(micro, step):
+    """Just above it runs; NaN is no number that it could hold."""
+    made = dataclasses.replace(artifact(use("SOFTMAX", takes=("int8",), gives=("int8",))), softmax_step=step)
+
+    error = capability_gate.refusal(made, micro[0])
+
+    assert isinstance(error, Unsupported)
+    assert [found.code for found in error.findings] == ["softmax-scale"]
+    assert "aborts on a SOFTMAX" in error.problem
+    assert capability_gate.refusal(dataclasses.replace(made, softmax_step=1.6e-8), micro[0]) is None
+
+
+def test_floats_are_refused_where_integers_only_are_computed(micro):
+    """By the names of the operators; a board with float kernels takes the same file."""
+    made = artifact(use("CONV_2D", takes=("float32", "float32", "float32")), use("SOFTMAX"))
+
+    error = capability_gate.refusal(made, micro[1])
+
+    assert [(found.code, found.names) for found in error.findings] == [("not-integer", ("CONV_2D", "SOFTMAX"))]
+    assert "--scheme static_wi8_ai8" in error.hint
+    assert capability_gate.refusal(made, micro[0]) is None
+
+
+def test_hybrid_kernels_and_strings_are_refused_by_a_microcontroller(micro):
+    """With codes and remedies of their own."""
+    hybrid = use("FULLY_CONNECTED", takes=("float32", "int8 per-channel", "none"))
+
+    error = capability_gate.refusal(
+        artifact(hybrid, use("GATHER", takes=("string", "int32"), gives=("string",))), micro[0]
+    )
+
+    assert {found.code for found in error.findings} >= {"hybrid-operator", "dtype-missing"}
+    assert "no hybrid kernel of FULLY_CONNECTED, which takes floats and int8 per-channel weights" in error.problem
+    assert "--scheme static_wi8_ai8 with a calibration set" in error.hint
+
+
+def test_an_operator_that_a_microcontroller_lacks_is_named(micro):
+    error = capability_gate.refusal(artifact(use("GELU")), micro[0])
+
+    assert [(found.code, found.names) for found in error.findings] == [("operator-missing", ("GELU",))]
+
+
+def test_a_file_over_the_flash_is_refused(micro):
+    """Exit status 1: it is a budget."""
+    target = micro[0].model_copy(update={"budget": profiles.Budget(flash_bytes=999)})
+
+    error = capability_gate.refusal(
+        artifact(use("ADD", takes=("int8", "int8"), gives=("int8",)), size_bytes=1000), target
+    )
+
+    assert isinstance(error, DoesNotFit)
+    assert [found.code for found in error.findings] == ["flash-over-budget"]

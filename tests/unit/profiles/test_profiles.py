@@ -31,7 +31,11 @@ NAMES = (
     "android-arm64",
     "android-arm64-old",
     "android-gpu",
+    "arduino-nano-33-ble",
+    "cortex-m55",
+    "esp32-s3",
     "host",
+    "ios-coreml",
     "jetson-orin-nano-cpu",
     "linux-x86_64-tflite-runtime",
     "onnxruntime-host",
@@ -45,6 +49,10 @@ NAMES = (
     "raspberry-pi-4",
     "raspberry-pi-5",
     "raspberry-pi-zero-2w",
+    "rp2040",
+    "rp2350",
+    "stm32f746-disco",
+    "stm32h743",
     "web-onnx",
     "web-wasm",
     "web-webgpu",
@@ -121,7 +129,7 @@ def test_every_stage_of_every_scheme_has_a_bound(name):
         assert stages == {"source", "conversion", "quantization", "kernels", "device", *steps, "total"}
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "gpu" not in name])
+@pytest.mark.parametrize("name", [name for name in NAMES if "gpu" not in name and name != "ios-coreml"])
 def test_int8_comes_first(name):
     """It is what devices are for; a GPU computes in float."""
     assert profiles.find(name).schemes[0] == "static_wi8_ai8"
@@ -931,7 +939,7 @@ def test_what_ships_asks_for_the_versions_that_are_there(name):
     if found.runtime.launcher in ("chromium", "phone"):  # whose packages are those of pages
         assert chromium.version(engine_of(found).environment) == found.runtime.version
     else:
-        assert environments.version(kernels_of(found).runtime) == found.runtime.version
+        assert environments.version(kernels_of(found).engine.environment) == found.runtime.version
 
 
 def test_doctor_names_a_profile_that_cannot_run_and_shows_the_others(write):

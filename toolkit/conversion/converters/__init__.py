@@ -23,6 +23,7 @@ A converter is a module with
     probe_models(request) -> dict   optional: writes out/models.zip, one-operator models that a runtime is asked with what it can run, in
                                     HOST_RUNTIME's environment; returns which is which (`toolkit.engines.tflite.probe_models.Written`)
     about_dtypes(said) -> str | None with probe_models: in short why a runtime refuses the dtypes of a model, None for a message about something else
+    lacks_operator(said) -> bool    with probe_models: whether a runtime says that it lacks a builtin operator
     lacks_custom(said) -> bool      with probe_models: whether a runtime says that it lacks a custom operator
     kernels(request) -> dict        optional, in place of probe_models: the kernels that a runtime says it has, in the runtime's own environment
                                     (`toolkit.engines.onnx.kernels.Listed`)

@@ -86,6 +86,13 @@ def about_dtypes(said: str) -> str | None:
     return probe_answers.about_dtypes(said)
 
 
+def lacks_operator(said: str) -> bool:
+    """Return whether a runtime says that it lacks a builtin operator."""
+    from toolkit.engines.tflite import probe_answers
+
+    return probe_answers.lacks_operator(said)
+
+
 def lacks_custom(said: str) -> bool:
     """Return whether a runtime says that it lacks a custom operator."""
     from toolkit.engines.tflite import probe_answers

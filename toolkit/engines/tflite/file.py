@@ -14,6 +14,7 @@ from toolkit.engines.tflite.arena import arena_bytes
 from toolkit.engines.tflite.device_operators import IN_RUNTIMES
 from toolkit.engines.tflite.extent import AGAIN, require_fitting
 from toolkit.engines.tflite.packed import PackedModel, operators_in, tensors_in
+from toolkit.engines.tflite.softmax import least_step
 from toolkit.engines.tflite.uses import uses
 from toolkit.errors import InvalidSource
 from toolkit.findings import Finding
@@ -39,6 +40,7 @@ def describe(path: Path) -> Description:
             "operators": _operators(model),
             "uses": uses(model),
             "arena_bytes": arena_bytes(model),
+            "softmax_step": least_step(model),
             "tensors": dict(Counter(model.dtype(tensor) for graph in model.graphs for tensor in tensors_in(graph))),
             "weights_bytes": _weights(model),
             "findings": [each.to_json() for each in _findings(model)],

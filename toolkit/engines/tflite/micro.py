@@ -6,9 +6,10 @@ The engine knows inputs and outputs by their order in the file's first graph, th
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def load(model: Path, options: RunOptions) -> Loaded:
     """
     bound, content = bind(model, options.get("signature")), model.read_bytes()
     interpreter = start(content, roomy_bytes(content))
-    return Loaded(_call(interpreter, bound), engine(), bound.signature)
+    return Loaded(call_of(interpreter, bound), engine(), bound.signature)
 
 
 def tap(model: Path, options: RunOptions) -> Tapped:
@@ -64,7 +65,7 @@ def tap(model: Path, options: RunOptions) -> Tapped:
 
     bound, content = bind(model, options.get("signature")), model.read_bytes()
     interpreter = start(content, roomy_bytes(content), runtime.InterpreterConfig.kPreserveAllTensors)
-    given, call = outputs_of_operators(content), _call(interpreter, bound)
+    given, call = outputs_of_operators(content), call_of(interpreter, bound)
 
     def tapped(sample: dict[str, np.ndarray]) -> list[np.ndarray]:
         call(sample)
@@ -104,18 +105,34 @@ def start(content: bytes, arena_bytes: int, config: Any = None) -> Any:
     from tflite_micro import runtime
 
     config = runtime.InterpreterConfig.kAllocationRecording if config is None else config
-    with words_of_engine(EngineLog()):
+    with words_of_engine():
         return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes, intrepreter_config=config)
 
 
 @contextmanager
-def words_of_engine(log: EngineLog) -> Iterator[None]:
-    """Add what the engine printed since the log was last read to its RuntimeError, which says nothing of the reason."""
+def words_of_engine() -> Iterator[None]:
+    """Add what the engine prints meanwhile on file descriptor 2 to its RuntimeError, which says nothing of the reason."""
+    log = _log()
+    log.new_lines()
     try:
         yield
     except RuntimeError as error:
         words = "; ".join(line.strip() for line in log.new_lines() if line.strip())
         raise RuntimeError(f"{error}: {words}" if words else str(error)) from None
+
+
+def printed(call: Callable[[], None]) -> list[str]:
+    """Return the lines that the engine prints on file descriptor 2 in a call."""
+    log = _log()
+    log.new_lines()
+    call()
+    return log.new_lines()
+
+
+@functools.cache
+def _log() -> EngineLog:
+    """Return the process's one log of the engine: each keeps a file open."""
+    return EngineLog()
 
 
 def roomy_bytes(content: bytes) -> int:
@@ -131,8 +148,8 @@ def roomy_bytes(content: bytes) -> int:
     return int(_SLACK_BYTES + _WIDEST_BYTES * numbers + 4 * len(content))
 
 
-def _call(interpreter: Any, bound: Binding) -> Call:
-    log = EngineLog()
+def call_of(interpreter: Any, bound: Binding) -> Call:
+    """Return what calls an interpreter once, by names; what the model keeps is as at first, unless it is kept by a handle."""
 
     def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         bound.require(sample)
@@ -140,7 +157,7 @@ def _call(interpreter: Any, bound: Binding) -> Call:
             interpreter.reset()
         for name, place in bound.inputs.items():
             interpreter.set_input(sample[name], place)
-        with words_of_engine(log):
+        with words_of_engine():
             interpreter.invoke()
         return {name: interpreter.get_output(place) for name, place in bound.outputs.items()}
 

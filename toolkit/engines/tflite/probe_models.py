@@ -60,7 +60,11 @@ class _Tensor:
 
 
 def write(request: Request) -> Written:
-    """Write out/models.zip, each model a member; return which is which. options["operators"] are their names, null for all."""
+    """Write out/models.zip, each model a member; return which is which. options["operators"] are their names, null for all.
+
+    With options["used"], a model that names an operator has one too, for a runtime that looks up only what is used; the oldest and the newest version
+    are asked, and the newest stands for those between.
+    """
     made: Written = {"newest": NEWEST, "versions": {}, "models": {}, "custom": {}}
     numbers, only = itertools.count(), request.options["operators"]
     known = set(names_of(schema_module().BuiltinOperator).values()) - {*_NOT_OPERATORS}
@@ -73,7 +77,11 @@ def write(request: Request) -> Written:
             return member.filename
 
         for name in names:
-            made["versions"][name] = {str(version): add(_naming(name, version)) for version in range(1, NEWEST + 1)}
+            if request.options["used"]:
+                oldest, newest = (add(_naming(name, version, used=True)) for version in (1, NEWEST))
+                made["versions"][name] = {"1": oldest, **{str(each): newest for each in range(2, NEWEST + 1)}}
+            else:
+                made["versions"][name] = {str(each): add(_naming(name, each)) for each in range(1, NEWEST + 1)}
         for probed, tensors in _all():
             if probed.name not in names:
                 continue
@@ -155,17 +163,14 @@ def _packed(
     return bytes(builder.Output())
 
 
-def _naming(name: str, version: int) -> bytes:
-    """Return a model that names an operator in a version, and has no operator: an interpreter looks all of them up."""
+def _naming(name: str, version: int, *, used: bool = False) -> bytes:
+    """Return a model that names an operator in a version, and has no operator: an interpreter looks all of them up. It has one if `used`."""
     schema = schema_module()
-    return _packed(
-        schema,
-        _code(schema, name, version),
-        [_made(schema, 0, _Tensor((1,), "float32"), [])],
-        [],
-        ([0], [0]),
-        [schema.BufferT()],
-    )
+    tensors = [_made(schema, place, _Tensor((1,), "float32"), []) for place in ((0, 1) if used else (0,))]
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0], [1]
+    ends = ([0], [1] if used else [0])
+    return _packed(schema, _code(schema, name, version), tensors, [operator] if used else [], ends, [schema.BufferT()])
 
 
 def _custom(name: str) -> bytes:

@@ -18,6 +18,14 @@ A runtime is a module with
     unread(model) -> (name, ...)        optional: the tensors that no tap can read (bodies of loops, gates of a fused LSTM)
     STANDS_IN                           optional, of a runtime whose devices are never such a machine as this one: what runs it here in place of the
                                         device's processor, in words; nothing that it takes here is timed
+    arena(model, signature, arena_bytes) -> ArenaProbe
+                                        optional, of a runtime that runs a model in one block of memory: what came of one call in a block of so many
+                                        bytes, None for one that is large enough (`toolkit.engines.tflite.micro_arena.ArenaProbe`)
+    ARENA_STEP_BYTES                    with `arena`: by how many bytes the sizes of such blocks differ at least
+    LEAST_SOFTMAX_STEP                  optional: the product of beta and scale of an integer softmax that its kernel aborts on, and on all below
+    LACKS_DTYPES                        optional: dtypes that none of its tensors may have, as TFLite's schema names them in small letters
+    LOOKS_UP_USED                       optional: whether it looks up only the operators that a graph has, not all that a file names, so that a model
+                                        without an operator says nothing of what it has
     STEPS                               optional, of a runtime with a delegate, whose KERNELS run the model without it: {stage: kernels}, the
                                         delegate's runs in order, each compared with the one before it; "kernels" has these values only
     ESTIMATE                            of a runtime whose delegate nothing executes, for a launcher that is STATIC: the module whose

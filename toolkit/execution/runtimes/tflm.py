@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from toolkit.engines.loaded import Loaded, RunOptions, Tapped
+    from toolkit.engines.tflite.micro_arena import ArenaProbe
 
 FORMATS = ("tflite",)
 ENVIRONMENT = "tflite_micro"
 STANDS_IN = "on this machine's processor, not on the board's"
+
+LOOKS_UP_USED = True
+LACKS_DTYPES = ("string", "complex64", "complex128", "variant")
+# QuantizeMultiplierGreaterThanOne aborts unless beta * scale * 2^(31 - 5) is above 1: preprocess_softmax_scaling, kScaledDiffIntegerBits = 5.
+LEAST_SOFTMAX_STEP = 2.0**-26
+ARENA_STEP_BYTES = 16  # MicroArenaBufferAlignment: every buffer in an arena begins at a multiple
 
 
 def load(model: Path, options: RunOptions) -> Loaded:
@@ -32,3 +39,10 @@ def unread(model: Path) -> tuple[str, ...]:
     from toolkit.engines.tflite import taps
 
     return taps.unread(model)
+
+
+def arena(model: Path, signature: str | None, arena_bytes: int | None) -> ArenaProbe:
+    """Return what came of one call in an arena of so many bytes; None for one that is large enough for any purpose."""
+    from toolkit.engines.tflite import micro_arena
+
+    return micro_arena.probe(model, signature, arena_bytes)
