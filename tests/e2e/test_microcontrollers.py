@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -89,3 +90,45 @@ def test_an_arena_one_step_too_small_does_not_pass(built, edge, sample, digits, 
     assert less["verdict"] == "failed"
     assert less["budget"]["arena_bytes"] == {"spent": least, "limit": least - 16, "passed": False}
     assert not (tmp_path / "dist" / "less" / "model.tflite").exists()
+
+
+def test_the_bundle_has_the_model_for_firmware(built):
+    """The array is the file that was judged, and the arena the one that is recommended."""
+    _, report, folder = built
+    source, header = (folder / "model.cc").read_text(), (folder / "model.h").read_text()
+
+    assert (
+        bytes(int(byte, 16) for byte in re.findall(r"0x([0-9a-f]{2})", source))
+        == (folder / "model.tflite").read_bytes()
+    )
+    assert f"g_model_arena_bytes = {report['arena']['recommended_bytes']};" in header
+    assert {"model.cc", "model.h"} <= json.loads((folder / "manifest.json").read_text())["files"].keys()
+
+
+def test_inspect_tells_the_arena_without_samples(built, edge, profile):
+    """As the build measured it; a board with a step less of memory is a budget that is exceeded."""
+    _, report, folder = built
+    least = report["arena"]["least_bytes"]
+    less = profile("less", f"[budget]\narena_bytes = {least - 16}", BOARD)
+
+    ended = edge("inspect", folder / "model.tflite", "--target", "rp2040", "--target", less, "--json")
+
+    assert ended.status == 1
+    fits, exceeds = ended.document["targets"]["rp2040"], ended.document["targets"]["less"]
+    assert fits["error"] is None
+    assert fits["arena"]["least_bytes"] == least
+    assert [found["code"] for found in exceeds["error"]["findings"]] == ["memory-over-budget"]
+    shown = edge("inspect", folder / "model.tflite", "--target", "rp2040").out
+    assert f"rp2040: arena {report['arena']['recommended_bytes']} bytes: 25% over the {least}" in shown
+
+
+def test_a_float_model_is_refused_by_a_board_of_integers(edge, sample, tmp_path):
+    """Its operators are named, and how to make what the board takes."""
+    file = tmp_path / "float.tflite"
+    assert edge("convert", sample, "--scheme", "float32", "--out", file).status == 0
+
+    ended = edge("inspect", file, "--target", "rp2040")
+
+    assert ended.status == 2
+    assert re.search(r"computes in integers only; float32 has floats in .*CONV_2D", ended.out)
+    assert "--scheme static_wi8_ai8" in ended.out

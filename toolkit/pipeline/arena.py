@@ -48,6 +48,18 @@ def not_measured(error: EdgeToolkitError, target: Target) -> Finding:
     return Finding(NOT_MEASURED, severity, f"the arena was not measured: {error.problem}")  # type: ignore[arg-type]
 
 
+def over_budget(found: Arena, target: Target) -> list[Finding]:
+    """Return the finding that the least arena exceeds what the board has, if so."""
+    limit = target.budget.arena_bytes
+    if limit is None or found.least_bytes <= limit:
+        return []
+    message = f"the least arena in which it runs has {found.least_bytes} bytes, the budget is {limit}"
+    fix = "take a smaller model, or raise budget.arena_bytes in the profile"
+    return [
+        Finding("memory-over-budget", "error", message, fix=fix, facts={"spent": found.least_bytes, "limit": limit})
+    ]
+
+
 @dataclass(slots=True)
 class _Search:
     model: Output | Path

@@ -32,7 +32,12 @@ def refusal(artifact: Artifact, target: Target) -> EdgeToolkitError | None:
     if found:
         return Unsupported(*_told(target, found), found)
     spent = over_budget(artifact, target)
-    return DoesNotFit(*_told(target, spent), spent) if spent else None
+    return does_not_fit(target, spent) if spent else None
+
+
+def does_not_fit(target: Target, spent: Sequence[Finding]) -> DoesNotFit:
+    """Return the error of budgets that are exceeded, by their findings."""
+    return DoesNotFit(*_told(target, spent), spent)
 
 
 def refusal_of_floats(uses: Sequence[OperatorUse], target: Target) -> EdgeToolkitError | None:

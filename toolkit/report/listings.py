@@ -78,6 +78,11 @@ def _target_lines(name: str, said: Mapping[str, Any]) -> list[Text]:
     """Return what speaks against an artifact on a target before it runs."""
     error = said["error"]
     known = [printable.line(f"  {name}: {finding.message}") for finding in findings.read(said["findings"])]
+    arena = said.get("arena")
+    if arena is not None:
+        account = f"recorded: head {arena['head_bytes']}, tail {arena['tail_bytes']}, total {arena['recorded_bytes']}"
+        size = f"arena {arena['recommended_bytes']} bytes: {arena['margin']:.0%} over the {arena['least_bytes']} in which it just runs here"
+        known.insert(0, printable.line(f"  {name}: {size} ({account})"))
     if error is None:
         return [printable.line(f"  {name}: nothing is known against it; verify runs it"), *known]
     hint = [printable.together("    hint: ", printable.set_in(error["hint"]))] if error["hint"] else []

@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any
 from toolkit import findings, registry
 from toolkit.conversion.artifacts import Artifact
 from toolkit.engines.kept_scheme import scheme_of
-from toolkit.errors import InvalidSource, RequestError
+from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError
 from toolkit.execution.run import on_this_machine
 from toolkit.files.foreign import open_plain, require_reachable
+from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Job, path_digest
-from toolkit.pipeline import capability_gate
+from toolkit.pipeline import arena, capability_gate
 from toolkit.pipeline.meaning import with_kinds
 from toolkit.pipeline.prepare import executing, profiles_of
 from toolkit.source import source
 from toolkit.source.original import Original
 from toolkit.tensors.signature import FileSignature
 from toolkit.verbs.arguments import Place, Targets, original_of, targets_of
+from toolkit.verdict.arena import Arena
 
 if TYPE_CHECKING:
     from toolkit.profiles import Target
@@ -60,15 +62,18 @@ def inspect(
             if _format_of(original.path) is not None
             else {**source.inspect_source(original, running), **_size_of(original.path)}
         )
-    if profiles:
-        if not found["signatures"]:
-            raise InvalidSource(f"{original.path}: has no signature, and no graph; expected an artifact with one")
-        found["targets"] = {profile.name: _looked_up(original.path, found, profile) for profile in profiles}
+        if profiles:
+            if not found["signatures"]:
+                raise InvalidSource(f"{original.path}: has no signature, and no graph; expected an artifact with one")
+            found["targets"] = {one.name: _looked_up(original.path, found, one, running) for one in profiles}
     return with_kinds(found, kinds)
 
 
-def _looked_up(path: Path, held: Mapping[str, Any], target: Target) -> dict[str, Any]:
-    """Return what is known against a described artifact on a target: the error as JSON, None where it may run, and findings."""
+def _looked_up(path: Path, held: Mapping[str, Any], target: Target, executor: Executor) -> dict[str, Any]:
+    """Return what is known against a described artifact on a target: the error as JSON, None where it may run, and findings.
+
+    On a runtime with arenas also the arena that it needs, which is measured.
+    """
     from toolkit.report import error_json
 
     if held["kind"] != target.format:
@@ -76,11 +81,24 @@ def _looked_up(path: Path, held: Mapping[str, Any], target: Target) -> dict[str,
         return {"error": error_json(wrong), "findings": []}
     artifact, *_ = artifacts_of(path, held)
     refused = capability_gate.refusal(artifact, target)
-    said = capability_gate.findings(artifact.uses, artifact.scheme, target)
-    return {
-        "error": None if refused is None else error_json(refused),
-        "findings": [each.to_json() for each in said if not each.is_error],
-    }
+    said = [each for each in capability_gate.findings(artifact.uses, artifact.scheme, target) if not each.is_error]
+    looked: dict[str, Any] = {"error": None if refused is None else error_json(refused)}
+    if refused is None and arena.step_of(target) is not None:
+        memory, open_ = _arena(artifact, target, executor)
+        looked["arena"] = None if memory is None else memory.to_json()
+        spent = () if memory is None else arena.over_budget(memory, target)
+        if spent:
+            looked["error"] = error_json(capability_gate.does_not_fit(target, spent))
+        said += open_
+    return {**looked, "findings": [each.to_json() for each in said]}
+
+
+def _arena(artifact: Artifact, target: Target, executor: Executor) -> tuple[Arena | None, list[Finding]]:
+    """Return the arena that an artifact needs on a target, or the finding that it was not measured."""
+    try:
+        return arena.measured(artifact.path, artifact.key, target, executor), []
+    except EdgeToolkitError as error:
+        return None, [arena.not_measured(error, target)]
 
 
 def _size_of(path: Path) -> dict[str, int]:
