@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.e2e.conftest import stage
+from tests.e2e.conftest import sha256, stage
 from toolkit.environments import resolve
 from toolkit.errors import WorkerTimeout
 from toolkit.execution.run import Execution, run_job
@@ -83,6 +83,38 @@ def test_a_page_that_does_not_answer_in_time_ends_with_its_browser(built, fresh_
     assert not [each for each in commands if str(fresh_home).encode() in each and b"--headless" in each]
 
 
+@pytest.fixture(scope="module")
+def rewritten(edge, sample, few, tmp_path_factory):
+    """Return what a build left that asked for int8, and its folder: in a page that means a rewritten file."""
+    out = tmp_path_factory.mktemp("rewritten")
+    asked = ("--scheme", "static_wi8_ai8", "--inputs-dtype", "int8", "--outputs-dtype", "int8")
+    targets = ("--target", "web-wasm", "--target", "host")
+    return edge("build", sample, "--calibration", few, *targets, *asked, "--out", out, "--json"), out
+
+
+def test_int8_at_the_ends_is_rewritten_and_that_file_ships(rewritten):
+    """It was shown that nothing changed, before the page ran it; report and manifest say so, and this machine's file stays as it was."""
+    ended, out = rewritten
+    page, host = (json.loads((out / name / "report.json").read_text()) for name in ("web-wasm", "host"))
+
+    assert page["verdict"] == "passed", ended.err
+    assert list(page["runs"])[-4:] == ["kernels", "rewrite", "edges", "device"]
+    assert (stage(page, "rewrite", "max_abs")["value"], stage(page, "rewrite", "max_abs")["limit"]) == (0, 0)
+    shipped = page["artifact"]
+    assert [spec["dtype"] for side in ("inputs", "outputs") for spec in shipped["signature"][side]] == ["float32"] * 2
+    assert sha256(out / "web-wasm" / "model.tflite") == shipped["sha256"]
+    assert shipped["rewritten"]["from_sha256"] == host["artifact"]["sha256"] == sha256(out / "host" / "model.tflite")
+    assert shipped["rewritten"]["changes"] == [
+        f"{end} is float32 in place of int8" for end in ("input image", "output probabilities")
+    ]
+    assert json.loads((out / "web-wasm" / "manifest.json").read_text())["rewritten"] == shipped["rewritten"]
+    assert host["artifact"]["rewritten"] is None
+    lines = (out / "web-wasm" / "report.md").read_text().splitlines()
+    assert lines[2].startswith(
+        "the file that was made was rewritten for litert_web 2.5.3, and that file ships: input image is"
+    )
+
+
 OPEN = """
 import sys
 import numpy as np
@@ -103,20 +135,32 @@ with open(opened, "wb") as file:
 """
 
 
-def test_a_file_with_an_open_batch_is_refused_for_a_page_and_runs_on_this_machine(edge, sample, few, built, tmp_path):
-    """LiteRT.js takes no size that a file leaves open, as Keras' own export leaves its batch. A converter of somebody else's may write it."""
-    opened, engine = tmp_path / "open.tflite", resolve("litert", Settings())
-    command = [str(engine.python), "-c", OPEN, str(built[1] / "web-wasm" / "model.tflite"), str(opened)]
+@pytest.fixture(scope="module")
+def opened(rewritten, tmp_path_factory):
+    """Return a file with int8 at its ends and an open batch, as somebody else's converter writes one."""
+    place, engine = tmp_path_factory.mktemp("opened") / "open.tflite", resolve("litert", Settings())
+    command = [str(engine.python), "-c", OPEN, str(rewritten[1] / "host" / "model.tflite"), str(place)]
     subprocess.run(command, env={**os.environ, **engine.variables}, check=True)
+    return place
 
+
+def test_a_file_of_others_is_rewritten_for_a_page_and_judged_as_it_is_here(edge, sample, few, opened, tmp_path):
+    """LiteRT.js takes no size that a file leaves open, as Keras' own export leaves its batch, and no int8."""
     targets = ("--target", "web-wasm", "--target", "host")
-    ended = edge("verify", opened, "--source", sample, "--calibration", few, *targets, "--json")
+    ended = edge("verify", opened, "--source", sample, "--calibration", few, *targets, "--out", tmp_path, "--json")
 
-    assert ended.status == 2, ended.err
+    assert ended.status == 0, ended.err
     found = ended.document["targets"]
-    said = json.dumps(found["web-wasm"])
-    assert "litert_web takes no open sizes, which image of static_wi8_ai8 has" in said
-    assert found["host"]["verdict"] == "passed"
+    assert [found[name]["verdict"] for name in ("web-wasm", "host")] == ["passed", "passed"]
+    report = json.loads((tmp_path / "web-wasm" / "report.json").read_text())
+    assert stage(report, "rewrite", "max_abs")["value"] == 0
+    assert report["artifact"]["rewritten"]["changes"][:2] == [
+        "input image takes 1 in place of an open batch",
+        "output probabilities is 1x10 in place of open sizes",
+    ]
+    assert report["artifact"]["rewritten"]["from_sha256"] == sha256(opened)
+    assert sha256(tmp_path / "web-wasm" / report["artifact"]["path"]) == report["artifact"]["sha256"]
+    assert found["host"]["artifact"]["sha256"] == sha256(opened)
 
 
 def test_where_there_is_no_browser_other_targets_still_finish(edge, sample, few, tmp_path):

@@ -91,14 +91,19 @@ def _keep_wanted(verdict: Verdict, folder: Path) -> None:
 
 
 def write_reports(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = None) -> Path:
-    """Write only the reports of an artifact that lies elsewhere. Return their folder.
+    """Write only the reports of an artifact that lies elsewhere, and beside them the file if it was rewritten. Return their folder.
 
     Raise the errors of `write`, and RequestError if the place holds a build's bundle: its artifact would be lost.
     """
     place = out / verdict.target.name
     with _replacing(place, _refusal(verdict.target.name, reports=True)) as folder:
-        _write_reports(verdict, folder, str(verdict.artifact.path))
-        _write_sizes(sizes or {}, folder, str(verdict.artifact.path))
+        place_of = str(verdict.artifact.path)
+        if verdict.artifact.before is not None:  # it lies in the store alone
+            place_of = f"{'' if verdict.passed else f'{_REJECTED}/'}{verdict.artifact.path.name}"
+            (folder / place_of).parent.mkdir(exist_ok=True)
+            shutil.copyfile(verdict.artifact.path, folder / place_of)
+        _write_reports(verdict, folder, place_of)
+        _write_sizes(sizes or {}, folder, place_of)
         manifest.write(folder, _said(verdict, None))
     return place
 
@@ -213,6 +218,7 @@ def _said(verdict: Verdict, artifact: str | None) -> dict[str, Any]:
         "artifact": artifact,
         "scheme": verdict.artifact.scheme,
         "signature": verdict.artifact.signature.to_json(),
+        "rewritten": report.rewritten_json(verdict.artifact),
         "source": report.source_json(verdict),
         "samples": dict(verdict.samples),
         "tools": {**report.tools(verdict), "edge-toolkit": __version__},

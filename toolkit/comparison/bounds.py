@@ -24,7 +24,9 @@ from toolkit.comparison.output_kinds import KindName
 from toolkit.config import ConfigModel, plugin, unknown
 from toolkit.errors import EdgeToolkitError
 
-Stage = Literal["source", "conversion", "quantization", "kernels", "device", "delegate", "precision", "total"]
+Stage = Literal[
+    "source", "conversion", "quantization", "kernels", "rewrite", "edges", "device", "delegate", "precision", "total"
+]
 RELATIVE_DROP = "relative_drop"  # a bound's unit: the drop of a task metric as a share of the original's score
 ACHIEVABLE = "achievable"  # a bound's unit: against the toolkit's own artifact of the same scheme
 

@@ -27,7 +27,8 @@ class Artifact:
     `scheme` is the scheme that the file keeps; `asked` is the one that it was made by, None if the toolkit did not make it. `key` names the signature
     if the file has several, else it is None. `uses` are how it uses its operators, and `arena_bytes` estimates what
     its computed tensors take at once, None for a format that nothing estimates. `softmax_step` is the least product of beta and scale of its integer
-    softmaxes, None without any.
+    softmaxes, None without any. `before` is the artifact that it was rewritten from for its runtime, and `rewritten` says what was changed; None and
+    () if it was not.
     """
 
     path: Path
@@ -42,6 +43,8 @@ class Artifact:
     uses: tuple[OperatorUse, ...] = ()
     arena_bytes: int | None = None
     softmax_step: float | None = None
+    before: Artifact | None = None
+    rewritten: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return printable.line(f"<Artifact {self.path}: {self.scheme}, {self.size_bytes} bytes>")

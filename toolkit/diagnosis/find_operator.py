@@ -30,7 +30,11 @@ _HOST = Engine(HOST_RUNTIME)
 # Of kept tensors on each side: a large network is examined over fewer samples, but at least one.
 _SEEN_BYTES = 1 << 26
 _NAMED = 4  # operators that are not compared, by name
-_OF_TENSORFLOW = "both sides are TensorFlow graphs, from which no operator can be extracted"
+_UNTOLD = {
+    "source": "both sides are TensorFlow graphs, from which no operator can be extracted",
+    "rewrite": "the rewritten file has the same operators between its inputs and outputs",
+    "edges": "both sides are one file on the same kernels, fed with numbers that it rounds otherwise",
+}
 
 
 def samples_of(judged: Judged, stage: str, count: int) -> tuple[int, ...]:
@@ -64,7 +68,8 @@ def attribute(chain: Chain, stage: str, samples: Sequence[int], executor: Execut
         )
     search = _Search(chain, stage, (before, after), (said(before, runs[0]), said(after, runs[1])), executor)
     try:
-        return search.untold(_OF_TENSORFLOW) if stage == "source" else search.found(known)
+        why = _UNTOLD.get(stage)
+        return search.found(known) if why is None else search.untold(why)
     except EdgeToolkitError as error:
         return search.untold(error.problem)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -14,6 +14,7 @@ from toolkit.engines import table_index
 from toolkit.engines.answers import check
 from toolkit.engines.loaded import Delegated, Loaded, TimedOutputs
 from toolkit.errors import WorkerLied
+from toolkit.execution.edges import Grids, giving_real_numbers, on_grids, quantize
 from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_length
 
@@ -37,11 +38,10 @@ def run(request: Request) -> RunResult:
     Options: `runtime` (a file of toolkit/execution/runtimes), `first` (that many samples only, or null), and what the runtime takes. Where the
     model's input is an integer and the sample is real, the sample is quantized with the model's own scale and zero point, as an application does. The
     model is loaded again for each sequence of the set, so that its state begins anew. `names` are other names for the model's inputs and outputs,
-    {"inputs": {its own: theirs}, "outputs": ...}: samples, outputs and the returned signature have them. inputs["before"], where it is given, is the
-    out folder of the same run over fewer samples, in whole sequences: the run copies its outputs and resumes after them. inputs["compiled"], where it
-    is given, is what `compile` wrote for the same model and options.
+    {"inputs": {its own: theirs}, "outputs": ...}: samples, outputs and the returned signature have them. `rounded` and `gives_real` are those of
+    `toolkit.execution.run.AtEdges`. inputs["before"], where it is given, is the out folder of the same run over fewer samples, in whole sequences:
+    the run copies its outputs and resumes after them. inputs["compiled"], where it is given, is what `compile` wrote for the same model and options.
     """
-    runtime = importlib.import_module(f"toolkit.execution.runtimes.{request.options['runtime']}")
     samples = request.inputs["samples"]
     total = read_index(samples)["count"]
     first = request.options.get("first")
@@ -50,12 +50,13 @@ def run(request: Request) -> RunResult:
     total = min(total, first or total)
     options = {**_run_options(request), "count": total}
     began = time.perf_counter()
-    loaded = runtime.load(request.inputs["model"], options)
+    loaded = _loaded(request, options)
     load_ms = (time.perf_counter() - began) * 1e3
     length = sequence_length(samples) or total
     names = request.options.get("names", {"inputs": {}, "outputs": {}})
-    signature, own = called(loaded.signature, names), {theirs: own for own, theirs in names["inputs"].items()}
+    signature, own = called({**loaded.signature}, names), {theirs: own for own, theirs in names["inputs"].items()}
     specs = {spec["name"]: spec for spec in signature["inputs"]}
+    rounded: Grids = request.options.get("rounded", {})
     before = request.inputs.get("before")
     call_ms = [] if before is None else np.load(before / "call_ms.npy").tolist()
     start = len(call_ms)
@@ -65,11 +66,11 @@ def run(request: Request) -> RunResult:
         reader, done = read_samples(samples, start, total), start
         while done < total:
             if done > start and done % length == 0:
-                loaded = runtime.load(request.inputs["model"], options)
+                loaded = _loaded(request, options)
             group = [
                 {
                     own.get(name, name): quantize(array, specs[name]) if name in specs else array
-                    for name, array in each.items()
+                    for name, array in on_grids(each, rounded).items()
                 }
                 for each in itertools.islice(reader, min(loaded.at_once, total - done, length - done % length))
             ]
@@ -107,6 +108,13 @@ def compile(request: Request) -> dict[str, Any]:  # noqa: A001 (what a runtime c
     return {}
 
 
+def _loaded(request: Request, options: dict[str, Any]) -> Loaded:
+    """Return the model of a run, ready to run in its runtime."""
+    runtime = importlib.import_module(f"toolkit.execution.runtimes.{request.options['runtime']}")
+    loaded: Loaded = runtime.load(request.inputs["model"], options)
+    return giving_real_numbers(loaded) if request.options.get("gives_real", False) else loaded
+
+
 def answered(loaded: Loaded, group: Sequence[dict[str, np.ndarray]]) -> list[TimedOutputs]:
     """Return the outputs and the milliseconds of each sample of a group; WorkerLied where the engine gave answers to more or fewer."""
     if loaded.call_several is not None:
@@ -134,15 +142,3 @@ def called(signature: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[
         for side, new in names.items()
     }
     return {**signature, **changed}
-
-
-def quantize(array: np.ndarray, spec: Mapping[str, Any]) -> np.ndarray:
-    """Return round(x / scale) + zero point in the tensor's integer range; an array of the tensor's dtype stays as it is.
-
-    The affine scheme of https://ai.google.dev/edge/litert/models/quantization_spec (one scale: inputs are quantized per tensor).
-    """
-    if array.dtype.name == spec["dtype"] or "scale" not in spec or array.dtype.kind != "f":
-        return array
-    limits = np.iinfo(spec["dtype"])
-    levels = np.round(array.astype(np.float64) / spec["scale"][0]) + spec["zero_point"][0]
-    return np.clip(levels, limits.min, limits.max).astype(spec["dtype"])

@@ -15,7 +15,7 @@ from toolkit.files.shapes import COUNT, Either, fits
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.jobs.runtime_engine import engine_of_runtime
 from toolkit.jobs.store import Entry
-from toolkit.tensors.signature import Signature
+from toolkit.tensors.signature import Signature, TensorSpec
 from toolkit.wire.shards import read_index
 
 HOST_RUNTIME = "litert"
@@ -45,17 +45,39 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class AtEdges:
+    """How numbers go into a model and come out, where that is not as the samples and the model have them.
+
+    Samples of the inputs `rounded` are put on the grids of these specs first, and stay real numbers. With `gives_real`, integers that have a scale
+    are given as real numbers. Both are float32.
+    """
+
+    rounded: tuple[TensorSpec, ...] = ()
+    gives_real: bool = False
+
+    def options(self) -> dict[str, Any]:
+        """Return it as a job's options; without those that change nothing."""
+        rounded = {spec.name: spec.to_json() for spec in self.rounded}
+        return {**({"rounded": rounded} if rounded else {}), **({"gives_real": True} if self.gives_real else {})}
+
+
+AS_THEY_ARE = AtEdges()
+"""Samples and outputs as they are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
-    """How a model is run: the engine, the runtime in it, its kernels (default, builtin, reference), and the number of threads."""
+    """How a model is run: the engine, the runtime in it, its kernels (default, builtin, reference), the number of threads, and how it is fed."""
 
     engine: Engine
     runtime: str
     kernels: str = "default"
     threads: int = 1
+    edges: AtEdges = AS_THEY_ARE
 
     @classmethod
     def of(cls, run: Job) -> Execution:
-        """Return how a job of `run_job` runs its model."""
+        """Return how a job of `run_job` runs its model, whatever it feeds it with."""
         return cls(run.engine, run.options["runtime"], run.options["kernels"], run.options["threads"])
 
 
@@ -117,6 +139,7 @@ def run_job(
             "threads": execution.threads,
             **(signature if isinstance(signature, Called) else Called(signature)).options(),
             "first": first,
+            **execution.edges.options(),
         },
         inputs={"model": model, "samples": samples, **({} if before is None else {"before": before})},
         plugins=(f"execution.runtimes.{execution.runtime}",),

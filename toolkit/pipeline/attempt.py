@@ -14,11 +14,12 @@ from toolkit.jobs.executor import Executor
 from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Job
 from toolkit.jobs.store import Entry
-from toolkit.pipeline import capability_gate
+from toolkit.pipeline import capability_gate, rewriting
 from toolkit.pipeline.evaluate import evaluate
+from toolkit.pipeline.missing_operator import said_of_target
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.own_artifact import beside
-from toolkit.pipeline.stages import Chain, kernels_of, plan, said_of_target, without_artifact
+from toolkit.pipeline.stages import Chain, kernels_of, plan, without_artifact
 from toolkit.pipeline.variants import (
     WITHOUT_SET,
     Candidate,
@@ -176,17 +177,27 @@ def chain_of(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeTool
     try:
         floats, *_ = executor.run(model.conversions.floats(trial.target.format))
         if trial.ready is not None:
-            there = _planned(trial, trial.ready, None, floats)
+            there = _planned(trial, _taken(trial, trial.ready, None, executor), None, floats)
             return beside(there, trial.candidates, trial.no_own, executor)
         try:
             fit, spoiled = without_spoiled(list(trial.candidates), trial.linted, executor)
             chosen = choose(fit, executor, trial.refuse)
         except EdgeToolkitError as error:
             raise said_of_target(error, trial.target, trial.scheme) from error
-        made = _planned(trial, chosen.artifact, chosen.candidate.made, floats)
+        job = chosen.candidate.made
+        made = _planned(trial, _taken(trial, chosen.artifact, job, executor), job, floats)
     except EdgeToolkitError as error:
         return said_of_limit(error, model.source, trial.scheme)
     return replace(made, candidates=(*chosen.candidates, *spoiled, *trial.untried))
+
+
+def _taken(trial: Trial, artifact: Artifact, made: Job | None, executor: Executor) -> Artifact:
+    """Return an artifact as the target's runtime takes it. Raise the error that refuses it once it is rewritten."""
+    taken = rewriting.rewritten(artifact, trial.model, trial.target, made, executor)
+    refusal = None if taken is artifact else trial.refuse(taken)
+    if refusal is not None:
+        raise refusal
+    return taken
 
 
 def _planned(trial: Trial, artifact: Artifact, made: Job | None, floats: Entry) -> Chain:

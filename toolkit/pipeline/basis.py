@@ -128,8 +128,19 @@ def _account(chain: Chain, executor: Executor) -> Account:
         message = f"the weights could not be checked against the original's: {outcome.error.problem}"
         said = Finding("not-accounted", "inconclusive", message)
         return Account(accounted=False, why=outcome.error.problem, findings=(said,))
+    return judge_account(cast("AccountResult", outcome.entry.result), chain.target.weights, _made_by(chain, executor))
+
+
+def _made_by(chain: Chain, executor: Executor) -> str:
+    """Return the stage that wrong constants are attributed to: the rewrite if the file was right before it."""
     made_by = "conversion" if chain.stage("quantization") is None else "quantization"
-    return judge_account(cast("AccountResult", outcome.entry.result), chain.target.weights, made_by)
+    if chain.account_before is None:
+        return made_by
+    (outcome,) = executor.outcomes([chain.account_before])
+    if outcome.error is not None:
+        return made_by
+    before = judge_account(cast("AccountResult", outcome.entry.result), chain.target.weights, made_by)
+    return made_by if any(each.is_error for each in before.findings) else "rewrite"
 
 
 def _clipping(chain: Chain, executor: Executor) -> Sequence[Finding]:

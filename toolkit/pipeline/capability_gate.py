@@ -14,6 +14,7 @@ from toolkit.conversion.artifacts import Artifact
 from toolkit.engines.description import OperatorUse
 from toolkit.errors import EdgeToolkitError
 from toolkit.findings import Finding
+from toolkit.pipeline import rewriting
 from toolkit.verdict.refusals import DoesNotFit, Unsupported
 
 if TYPE_CHECKING:
@@ -80,8 +81,13 @@ def _not_probed(target: Target) -> Finding:
 
 
 def open_sizes(artifact: Artifact, target: Target) -> list[Finding]:
-    """Return the finding about inputs whose sizes an artifact leaves open, for a runtime that takes fixed sizes only."""
-    names = tuple(spec.name for spec in artifact.signature.inputs if spec.shape is None or None in spec.shape)
+    """Return the finding about inputs whose sizes an artifact leaves open, for a runtime that takes fixed sizes only.
+
+    A batch that a rewrite fixes is none of them.
+    """
+    fixed = 1 if rewriting.is_possible(target) else 0
+    shapes = {spec.name: (None,) * 2 if spec.shape is None else spec.shape for spec in artifact.signature.inputs}
+    names = tuple(name for name, shape in shapes.items() if None in shape[fixed:])
     if not target.runtime.static_shapes or not names:
         return []
     message = f"{target.runtime.name} takes no open sizes, which {', '.join(names)} of {artifact.scheme} has"

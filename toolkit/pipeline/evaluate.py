@@ -15,7 +15,8 @@ from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline import float_noise, reference_kernels
 from toolkit.pipeline.basis import Basis, basis_of
-from toolkit.pipeline.stages import Chain, Stage, said_of_target
+from toolkit.pipeline.missing_operator import said_of_target
+from toolkit.pipeline.stages import Chain, Stage
 from toolkit.pipeline.worst_sample import looked_at_again
 from toolkit.samples.input_ranges import InputRange
 from toolkit.verdict import delegation

@@ -109,7 +109,15 @@ class Model:
         `device` is the name of the place where it runs, as users know it; None for this machine.
         """
         of = model if isinstance(model, Path) else (model.job, model.name)
-        name = (of, execution.engine.name, execution.runtime, execution.kernels, execution.threads, first)
+        name = (
+            of,
+            execution.engine.name,
+            execution.runtime,
+            execution.kernels,
+            execution.threads,
+            execution.edges,
+            first,
+        )
         if name not in self._runs:
             key = self.held if isinstance(model, Path) else None
             run = run_job(model, self.verification, execution, signature=key, first=first, before=before)

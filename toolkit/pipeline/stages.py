@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from toolkit import launchers, registry
 from toolkit.conversion.artifacts import Artifact
-from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerLied, WorkerRefused
+from toolkit.errors import EdgeToolkitError, WorkerCrashed, WorkerLied, WorkerRefused
 from toolkit.execution.run import Execution, Run, model_of, on_this_machine, run_of, signature_of_run
 from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
@@ -18,7 +17,9 @@ from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.jobs.runtime_engine import engine_of_runtime, kernels_runtime
 from toolkit.jobs.store import Entry
+from toolkit.pipeline import rewriting
 from toolkit.pipeline.float16_range import STAGE
+from toolkit.pipeline.missing_operator import said_of_target
 from toolkit.pipeline.model import Model
 from toolkit.profiles.recipe import FLOAT
 from toolkit.verdict.chain import ON_DEVICE
@@ -33,9 +34,7 @@ _MOST_ON_REFERENCE = 1_000_000_000
 _FEWEST_ON_REFERENCE = 4
 _FIRST_BLOCK = 32  # samples of a stage that may end early; checking them takes far less time than running them
 _STATE = "VAR_HANDLE"  # the operator of a state that is kept between calls
-_OF_ARTIFACT = ("quantization", "kernels", *ON_DEVICE)  # the stages that run what ships
-_NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
-_UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
+_OF_ARTIFACT = ("quantization", "kernels", *rewriting.STAGES, *ON_DEVICE)  # the stages that run what ships
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +109,11 @@ class Chain:
     """One target and one artifact, with the stages in order. `made` is the job that converted the artifact, None for an existing file.
 
     `candidates` (JSON) are the variants that it was chosen from. The verdict reports the findings of the `linted` jobs. `account` compares each of
-    the artifact's constants with the float conversion's; None for a format whose constants are not inspected. `clipping` compares its ranges with the
-    values seen in calibration. `beyond_float16` looks for numbers that float16 cannot hold; None if no stage computes in it. `estimate` tells
-    what a delegate that nothing executes would take. `own` is the toolkit's own artifact of the same scheme, if the artifact came from somebody else.
-    `findings` were found while it ran. `float_bytes` is the size of the
-    float artifact of the same model. `shipped` is the artifact's file as jobs read it.
+    the artifact's constants with the float conversion's, `account_before` those of the file that it was rewritten from; None for a format whose
+    constants are not inspected. `clipping` compares its ranges with the values seen in calibration. `beyond_float16` looks for numbers that float16
+    cannot hold; None if no stage computes in it. `estimate` tells what a delegate that nothing executes would take. `own` is the toolkit's own
+    artifact of the same scheme, if the artifact came from somebody else. `findings` were found while it ran. `float_bytes` is the size of the float
+    artifact of the same model. `shipped` is the artifact's file as jobs read it.
     """
 
     model: Model
@@ -125,6 +124,7 @@ class Chain:
     candidates: tuple[CandidateRow, ...] = ()
     linted: tuple[Job, ...] = ()
     account: Job | None = None
+    account_before: Job | None = None
     clipping: Job | None = None
     beyond_float16: Job | None = None
     estimate: Job | None = None
@@ -156,8 +156,8 @@ class Chain:
         """All jobs that the verdict needs. The jobs that others wait for longest come first."""
         early = [stage.job for stage in self.stages if stage.name != "source"]
         late = [stage.job for stage in self.stages if stage.name == "source"]
-        accounts = [job for job in (self.account, self.clipping, self.beyond_float16, self.estimate) if job is not None]
-        return [*early, *self._references, *accounts, *late]
+        accounts = [self.account, self.account_before, self.clipping, self.beyond_float16, self.estimate]
+        return [*early, *self._references, *(job for job in accounts if job is not None), *late]
 
     @property
     def _references(self) -> list[Job]:
@@ -238,35 +238,40 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     A stage is left out if it would repeat the run of the stage before it (the float scheme, or a target that is this machine). A float artifact that
     already exists is somebody's conversion and is judged as a conversion.
     """
-    here = on_this_machine(target.format)
-    shipped = artifact.path if made is None else model.conversions.file(made, target.format)
-    stage = partial(Stage, model=model, target=target, artifact=artifact)
+    here, before = on_this_machine(target.format), artifact.before or artifact
+    held = before.path if made is None else model.conversions.file(made, target.format)
+    shipped = held if before is artifact else artifact.path
+    stage = partial(Stage, model=model, target=target, artifact=before)
     stages = [stage("source", model.rechecked)]
     if made is None and artifact.scheme == FLOAT:
-        stages.append(stage("conversion", model.run(shipped, here)))
+        stages.append(stage("conversion", model.run(held, rewriting.before(artifact, here))))
     else:
         stages.append(stage("conversion", model.run_floats(target.format)))
         if made is not model.conversions.floats(target.format):
             first = _as_many_as_reference_kernels_can(floats, model.source.growth)
-            quantized = shipped if made is None else model.conversions.before_packing(made, target.format)
+            quantized = held if made is None else model.conversions.before_packing(made, target.format)
             stages.append(stage("quantization", model.run(quantized, replace(here, kernels="reference"), first)))
-    if kernels_runtime(target.runtime.name) is not None:
-        run_here = model.run(shipped, kernels_of(target))
+    if before is not artifact or kernels_runtime(target.runtime.name) is not None:
+        run_here = model.run(held, rewriting.before(artifact, kernels_of(target)))
         if run_here is not stages[-1].job:
             stages.append(stage("kernels", run_here))
+    stage = partial(stage, artifact=artifact)
+    for name, execution in rewriting.steps(artifact, kernels_of(target)).items():
+        stages.append(stage(name, model.run(shipped, execution)))
+    if kernels_runtime(target.runtime.name) is not None:
         stages[-1] = replace(stages[-1], of_target=_release(target) is not None)
     first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
     for name, execution in steps_of(target).items():
         stages.append(stage(name, model.run(shipped, execution, first, device=target.name), of_target=True))
-    account = model.account(shipped, target.format, artifact)
-    clipping = model.clipping(shipped, target.format, artifact.scheme)
-    size = floats.result["size_bytes"]
-    chain = Chain(model, target, artifact, made, tuple(stages), account=account, clipping=clipping, float_bytes=size)
-    chain = replace(chain, estimate=model.estimate(shipped, target.runtime.name), shipped=shipped)
-    return (
-        chain
-        if chain.stage(STAGE) is None
-        else replace(chain, beyond_float16=model.beyond_float16(shipped, target.format))
+    chain = Chain(model, target, artifact, made, tuple(stages), float_bytes=floats.result["size_bytes"])
+    return replace(
+        chain,
+        account=model.account(shipped, target.format, artifact),
+        account_before=None if before is artifact else model.account(held, target.format, before),
+        clipping=model.clipping(held, target.format, artifact.scheme),  # no range is rewritten
+        beyond_float16=None if chain.stage(STAGE) is None else model.beyond_float16(shipped, target.format),
+        estimate=model.estimate(shipped, target.runtime.name),
+        shipped=shipped,
     )
 
 
@@ -276,20 +281,6 @@ def entry_of(job: Job, target: Target, artifact: Artifact, executor: Executor) -
     if outcome.error is not None:
         raise said_of_target(outcome.error, target, artifact.scheme)
     return outcome.entry
-
-
-def said_of_target(error: EdgeToolkitError, target: Target, scheme: str) -> EdgeToolkitError:
-    """Return the error, worded for the target if its runtime lacks an operator: the engine's message names it only in the middle."""
-    missing = _NO_OPERATOR.findall(error.problem) or [(name, "") for name in _UNRESOLVED.findall(error.problem)]
-    if missing and isinstance(error, WorkerRefused):
-        name, version = missing[0]
-        runtime = f"{target.runtime.name} {target.runtime.version}"
-        of_version = f" version {version}" if version else ""
-        return Unconvertible(
-            f"{target.name}: {runtime} has no operator {name}{of_version}; {scheme} of this model needs it",
-            "choose another --scheme, or a newer runtime for the device",
-        )
-    return error
 
 
 def _keeps_state(artifact: Artifact) -> bool:

@@ -52,7 +52,8 @@ KERNELS = ("default", "builtin", "reference")  # of a runtime without a delegate
 class Runtime(ConfigModel):
     """What runs the model: an engine of one version, started by a launcher, on a CPU that the launcher may have to emulate.
 
-    `options` are what else the launcher is told, by names of its own. `static_shapes` is whether it runs only models without open sizes.
+    `options` are what else the launcher is told, by names of its own. `static_shapes` is whether it runs only models without open sizes: an open
+    batch is fixed before it runs, if the format can be rewritten.
     """
 
     name: Annotated[str, plugin("execution/runtimes")]
@@ -77,10 +78,13 @@ class Runtime(ConfigModel):
 
 
 def _refused_edges(runtime: str, inputs: str, outputs: str) -> str | None:
-    """Return which dtype of an application's inputs and outputs a runtime does not take; None where it takes both."""
-    takes = getattr(registry.load("execution/runtimes", runtime), "EDGES", None)
+    """Return which dtype of an application's inputs and outputs a runtime does not take, and no rewrite replaces; None where there is none."""
+    module = registry.load("execution/runtimes", runtime)
+    takes = getattr(module, "EDGES", None)
+    converters = [registry.load("conversion/converters", each) for each in module.FORMATS]
+    moved = {dtype for each in converters for dtype in getattr(each, "REWRITES", ())}
     for side, dtype in (("inputs", inputs), ("outputs", outputs)):
-        if takes is not None and dtype not in takes:
+        if takes is not None and dtype not in takes and not (dtype in moved and "float32" in takes):
             return f"{side} {dtype!r} cannot be had with {runtime}, which takes {', '.join(takes)}"
     return None
 

@@ -34,10 +34,22 @@ def command_text(step: NextStep) -> str:
 
 
 def tried_lines(verdict: Verdict) -> list[str]:
-    """Return the preferred scheme if it did not ship, and the schemes that were tried after it."""
+    """Return the preferred scheme if it did not ship, the schemes that were tried after it, and how the file was rewritten for its runtime."""
     lines = [] if verdict.wanted is None else [_wanted_text(verdict.wanted, verdict)]
     others = [attempt for attempt in verdict.attempts[1:] if attempt.outcome is not None]
-    return lines + [f"then {_attempt_text(attempt, verdict)}" for attempt in others]
+    return [*lines, *(f"then {_attempt_text(attempt, verdict)}" for attempt in others), *_rewritten_lines(verdict)]
+
+
+def _rewritten_lines(verdict: Verdict) -> list[str]:
+    """Return the line that says that this is not the file that was made or given, and what differs."""
+    artifact, runtime = verdict.artifact, verdict.target.runtime
+    if artifact.before is None:
+        return []
+    whose = "the given file" if verdict.given else "the file that was made"
+    what = "ships" if verdict.passed and not verdict.given else "is judged"
+    return [
+        f"{whose} was rewritten for {runtime.name} {runtime.version}, and that file {what}: {'; '.join(artifact.rewritten)}"
+    ]
 
 
 def wanted_json(verdict: Verdict) -> WantedRow | None:

@@ -47,8 +47,19 @@ class SourceRow(TypedDict):
     coverage: Mapping[str, Any] | None
 
 
+class RewrittenRow(TypedDict):
+    """How an artifact was rewritten for its runtime: `changes` in words, and hash and signature of the file before."""
+
+    changes: list[str]
+    from_sha256: str
+    from_signature: OrderedSignature
+
+
 class ReportedArtifact(TypedDict):
-    """The artifact of a report. `path` is relative to the report. `float_bytes` is the size of the float artifact."""
+    """The artifact of a report. `path` is relative to the report. `float_bytes` is the size of the float artifact.
+
+    `rewritten` is None for a file that is as it was made or given.
+    """
 
     path: str
     sha256: str
@@ -58,6 +69,7 @@ class ReportedArtifact(TypedDict):
     signature: OrderedSignature
     operators: list[Mapping[str, Any]]
     float_bytes: int | None
+    rewritten: RewrittenRow | None
 
 
 class NotApplicable(TypedDict):

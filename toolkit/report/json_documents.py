@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ErrorRow,
         FailedDocument,
         OutcomesDocument,
+        RewrittenRow,
         RunDocument,
         RunRow,
         SourceRow,
@@ -72,6 +73,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> VerdictDocument:
             "signature": verdict.artifact.signature.to_json(),
             "operators": list(verdict.artifact.operators),
             "float_bytes": verdict.float_bytes,
+            "rewritten": rewritten_json(verdict.artifact),
         },
         "candidates": list(verdict.candidates),
         "output_kinds": {name: kind.to_json() for name, kind in verdict.kinds.items()},
@@ -109,6 +111,18 @@ def verdict_json(verdict: Verdict, artifact: str) -> VerdictDocument:
         "seconds": {"total": round(verdict.seconds, 3)},
     }
     return cast("VerdictDocument", plain_json(document))
+
+
+def rewritten_json(artifact: Artifact) -> RewrittenRow | None:
+    """Return what was changed in an artifact for its runtime, and the file that it was rewritten from; None for one that is as it was made."""
+    before = artifact.before
+    if before is None:
+        return None
+    return {
+        "changes": list(artifact.rewritten),
+        "from_sha256": before.sha256,
+        "from_signature": before.signature.to_json(),
+    }
 
 
 def attribution_json(found: Attribution) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from toolkit import printable
 from toolkit.bundle.bundle import kept_artifact
 from toolkit.errors import EdgeToolkitError
+from toolkit.pipeline import rewriting
 from toolkit.pipeline.prepare import OTHERS, Samples, Sets
 from toolkit.profiles.recipe import FLOAT
 from toolkit.report.attempts import deciding_comparison
@@ -43,7 +44,8 @@ class VerbRequest:
 
     def after_verify(self, verdict: Verdict) -> Verdict:
         """Return the verdict on an existing file, with the next command if it did not pass."""
-        return replace(verdict, next_step=self._step(verdict.artifact.scheme, verdict, verdict.artifact.path))
+        given = verdict.artifact.before or verdict.artifact
+        return replace(verdict, next_step=self._step(verdict.artifact.scheme, verdict, given.path))
 
     def _step(self, scheme: str, outcome: Verdict | EdgeToolkitError, artifact: Path) -> NextStep | None:
         """Return the next command about a scheme that did not pass, with its file at `artifact`; None if no command helps."""
@@ -57,6 +59,8 @@ class VerbRequest:
         if any(finding.is_error and finding.of_samples for finding in outcome.findings):
             return None  # with wrong samples, other layers drift than with right ones
         # `debug` examines a .tflite at one size, by the original's names
+        if stage in rewriting.STAGES:
+            return None  # `debug` would rewrite it the same way
         if outcome.passed or stage is None or self.original.sizes or self.renamed or artifact.suffix != ".tflite":
             return None
         if stage == "quantization" and outcome.artifact.scheme != FLOAT and self.samples.calibration is not None:

@@ -14,6 +14,7 @@ from toolkit.diagnosis.attribute import attributed
 from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError
 from toolkit.files import outputs
 from toolkit.files.foreign import require_reachable
+from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline import capability_gate, declared_shapes, own_artifact, signatures
 from toolkit.pipeline.attempt import Trial, attempts_of
@@ -43,6 +44,8 @@ from toolkit.verbs.build import Outcomes
 from toolkit.verbs.inspect import artifacts_of, inspect_artifact
 from toolkit.verbs.next_steps import VerbRequest
 from toolkit.verdict.verdict import Verdict
+
+_NOT_KEPT = Finding("rewritten-not-kept", "info", "the rewritten file was not written anywhere: --out DIR keeps it")
 
 
 def verify(
@@ -138,6 +141,8 @@ def _verify(
             renamed, permissions = bool(called.inputs or called.outputs), executor.settings.permissions
             asked = VerbRequest(original, samples, given, tuple(renames), renamed, permissions)
             outcome = asked.after_verify(outcome)
+            if out is None and outcome.artifact.before is not None:
+                outcome = replace(outcome, findings=(*outcome.findings, _NOT_KEPT))
         outcomes[trial.target.name] = outcome
         if isinstance(outcome, Verdict) and out is not None:
             bundle.write_reports(outcome, out, at_each)

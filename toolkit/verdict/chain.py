@@ -6,6 +6,8 @@ Each stage's run is compared with the one before it (isolated) and with the orig
     conversion      the float artifact on this machine against the original
     quantization    the quantized artifact on reference kernels against the float artifact
     kernels         the quantized artifact on the target's runtime, on this machine, against reference kernels
+    rewrite         if the runtime does not take its inputs or outputs: the file that was rewritten for it, on the same kernels, fed the same integers
+    edges           the rewritten file fed the samples themselves, which its own operators round to integers, against the same integers
     device          the same artifact on the device, or its emulation, against this machine
     delegate        in place of `device`, on a runtime with a delegate: the delegate in float32 against the CPU's kernels
     precision       the delegate in float16, as on a phone, against its float32

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from toolkit import launchers, profiles
+from toolkit.conversion.converters import tflite
 from toolkit.errors import EnvironmentUnavailable, InvalidConfig, RequestError, TargetUnavailable, UnknownName
 from toolkit.launchers import chromium
 from toolkit.launchers.browser import packages, program
@@ -91,23 +92,24 @@ def test_a_launcher_that_would_run_another_engine_in_its_name_is_refused(tmp_pat
         profiles.check(path)
 
 
-def test_dtypes_that_a_page_does_not_take_are_refused_before_anything_is_made(tmp_path):
-    """In a profile, and on the command line; uint8 is taken."""
+def test_dtypes_that_a_page_does_not_take_are_refused_before_anything_is_made(tmp_path, monkeypatch):
+    """In a profile, and on the command line. Those that a rewrite replaces are taken, and so is uint8."""
     path = tmp_path / "mine.toml"
     text = (
         'name = "mine"\nabout = "my page"\nextends = "web-wasm"\nschemes = ["static_wi8_ai8"]\n[conversion]\ninputs = '
     )
-    path.write_text(text + '"int8"\n')
+    for dtype in ("uint8", "int8"):
+        path.write_text(f'{text}"{dtype}"\n')
+        profiles.check(path)
+        assert recipes_of(profiles.find("web-wasm"), Asked(scheme="static_wi8_ai8", outputs=dtype))
+
+    monkeypatch.setattr(tflite, "REWRITES", ())
     says = "inputs 'int8' cannot be had with litert_web, which takes float32, int32, uint8"
 
     with pytest.raises(InvalidConfig, match=f"conversion: {says}"):
         profiles.check(path)
     with pytest.raises(RequestError, match=f"^web-wasm: {says}"):
         recipes_of(profiles.find("web-wasm"), Asked(scheme="static_wi8_ai8", inputs="int8"))
-
-    path.write_text(text + '"uint8"\n')
-    profiles.check(path)
-    assert recipes_of(profiles.find("web-wasm"), Asked(scheme="static_wi8_ai8", outputs="uint8"))
 
 
 def test_a_machine_without_a_browser_makes_the_target_unavailable(settings, monkeypatch):

@@ -21,6 +21,7 @@ from toolkit.execution.run import Run
 from toolkit.launchers import chromium, local
 from toolkit.launchers.emulation import own_processor, x86
 from toolkit.launchers.emulation.processors import PROCESSORS
+from toolkit.pipeline import rewriting
 from toolkit.pipeline.stages import engine_of, execution_of, kernels_of, require_version
 from toolkit.settings import Settings
 from toolkit.tensors.signature import Signature
@@ -126,7 +127,8 @@ def test_every_stage_of_every_scheme_has_a_bound(name):
     for scheme in found.schemes:
         stages = {bound.stage for bound in found.bounds if not bound.schemes or scheme in bound.schemes}
         steps = getattr(registry.load("execution/runtimes", found.runtime.name), "STEPS", {})
-        assert stages == {"source", "conversion", "quantization", "kernels", "device", *steps, "total"}
+        rewritten = rewriting.STAGES if rewriting.is_possible(found) else ()
+        assert stages == {"source", "conversion", "quantization", "kernels", *rewritten, "device", *steps, "total"}
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "gpu" not in name and name != "ios-coreml"])

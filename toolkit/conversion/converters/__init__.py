@@ -20,6 +20,10 @@ A converter is a module with
     inspect(request) -> dict        the content of any file of the format, inputs["model"], in HOST_RUNTIME's environment: {"signatures", "operators",
                                     "tensors", "weights_bytes", "activations" (dtypes of operators' results), "findings"};
                                     also a "scheme" if the dtypes alone do not show it
+    rewrite(request) -> dict        optional: writes out/<options["name"]>, the artifact inputs["model"] with inputs and outputs that a runtime takes,
+                                    in HOST_RUNTIME's environment; returns its content and what was `done`
+                                    (`toolkit.conversion.tflite.rewriting.RewrittenFile`)
+    REWRITES                        with rewrite: the dtypes of quantized inputs and outputs that it replaces by float32
     probe_models(request) -> dict   optional: writes out/models.zip, one-operator models that a runtime is asked with what it can run, in
                                     HOST_RUNTIME's environment; returns which is which (`toolkit.engines.tflite.probe_models.Written`)
     about_dtypes(said) -> str | None with probe_models: in short why a runtime refuses the dtypes of a model, None for a message about something else

@@ -10,6 +10,7 @@ from toolkit.errors import InvalidSamples
 
 if TYPE_CHECKING:
     from toolkit.conversion.made_file import FloatFile, RangesResult
+    from toolkit.conversion.tflite.rewriting import RewrittenFile
     from toolkit.engines.description import Description
     from toolkit.engines.tflite.probe_models import Written
     from toolkit.wire.request import Request
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SUFFIX = ".tflite"
 ENGINE = "tensorflow"
 HOST_RUNTIME = "litert"
+REWRITES = ("int8", "int16", "uint8")
 
 
 def is_one(head: bytes) -> bool:
@@ -70,6 +72,13 @@ def inspect(request: Request) -> Description:
     from toolkit.engines.tflite import operators
 
     return operators.inspect(request)
+
+
+def rewrite(request: Request) -> RewrittenFile:
+    """Write a finished artifact with other edges: a fixed batch, float32 in place of integers; Unconvertible for what cannot be rewritten."""
+    from toolkit.conversion.tflite import rewriting
+
+    return rewriting.rewrite(request)
 
 
 def probe_models(request: Request) -> Written:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from toolkit.engines.tflite.packed import schema_module
+from toolkit.conversion.tflite.repacking import code_of, packed, unpacked
 
 # The first version of an operator with float activations that reads weights of this kind: tensorflow/lite/tools/versioning/op_version.cc.
 # That file has no rule for int4 under float activations; here it is the version that brought int4 to the operator.
@@ -29,30 +27,20 @@ def versioned(content: bytes) -> bytes:
 
     FULLY_CONNECTED quantizes its float inputs with a zero point (`asymmetric_quantize_inputs`), as from the converter; this needs version 9.
     """
-    import flatbuffers
-
-    schema = schema_module()
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    for buffer in model.buffers:
-        if (
-            buffer.offset > 1
-        ):  # the data is behind the tables, so these cannot move without it (schema.fbs: Buffer.offset, from 2 on)
-            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
-            buffer.offset = buffer.size = 0
+    schema, model = unpacked(content)
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
     for graph in model.subgraphs:
         for operator in graph.operators:
             code = model.operatorCodes[operator.opcodeIndex]
-            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            number = max(code.builtinCode, code.deprecatedBuiltinCode)
+            name = names[number]
             kind = _kind(schema, graph, operator, name) if name in _VERSIONS else None
             if kind is None:
                 continue
-            operator.opcodeIndex = _code(schema, model, code, max(code.version, _VERSIONS[name][kind]))
+            operator.opcodeIndex = code_of(schema, model, number, max(code.version, _VERSIONS[name][kind]))
             if name == "FULLY_CONNECTED":
                 operator.builtinOptions.asymmetricQuantizeInputs = True
-    builder = flatbuffers.Builder(len(content) + (1 << 16))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(schema, model, len(content))
 
 
 def _kind(schema: Any, graph: Any, operator: Any, name: str) -> str | None:
@@ -66,18 +54,3 @@ def _kind(schema: Any, graph: Any, operator: Any, name: str) -> str | None:
     if dtype == "int8" and len(scales) > 1:
         return "int8 per channel"
     return dtype if dtype in _VERSIONS[name] else None
-
-
-def _code(schema: Any, model: Any, like: Any, version: int) -> int:
-    """Return the index of the operator code with that version; add it if it is missing."""
-    for index, code in enumerate(model.operatorCodes):
-        if (code.builtinCode, code.version) == (like.builtinCode, version):
-            return index
-    added = schema.OperatorCodeT()
-    added.builtinCode, added.deprecatedBuiltinCode, added.version = (
-        like.builtinCode,
-        like.deprecatedBuiltinCode,
-        version,
-    )
-    model.operatorCodes.append(added)
-    return len(model.operatorCodes) - 1

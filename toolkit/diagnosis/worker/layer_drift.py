@@ -27,7 +27,7 @@ from toolkit.engines.tflite.counterparts import computed, counterparts, without_
 from toolkit.engines.tflite.file import describe
 from toolkit.engines.tflite.subgraphs import GraphTensor, Node, Parts, runner
 from toolkit.errors import InvalidSamples, RequestError
-from toolkit.execution.infer import quantize
+from toolkit.execution.edges import quantize
 from toolkit.wire.request import Request
 from toolkit.wire.shards import read_index, read_samples, sequence_length
 

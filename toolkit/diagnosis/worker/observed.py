@@ -15,7 +15,7 @@ import numpy as np
 from toolkit.engines.tflite import split
 from toolkit.engines.tflite.counterparts import counterparts
 from toolkit.engines.tflite.subgraphs import GraphTensor, Node, Parts
-from toolkit.execution.infer import quantize
+from toolkit.execution.edges import quantize
 from toolkit.wire.shards import read_index, read_samples
 
 Values = dict[int, np.ndarray]

@@ -10,7 +10,8 @@ A runtime is a module with
                                         optional, with a tap: the same model; its tensors' extremes come faster than reading the tensors
     KERNELS                             optional, for one that runs on a device only: the runtime that has the same kernels on this machine, and whose
                                         environment is ENVIRONMENT; None where none has them
-    EDGES                               optional: the dtypes that its models may take and give, where others are refused; numpy's names
+    EDGES                               optional: the dtypes that its models may take and give; numpy's names. A file with others is rewritten if its
+                                        format can be (REWRITES in toolkit/conversion/converters), else refused
     compile(model, options, folder) -> None
                                         optional, of an engine that compiles for long when a model runs first: writes what it compiles of the
                                         model, whatever the samples, to an empty folder. `load` gets a folder with the same content, only to be read,
