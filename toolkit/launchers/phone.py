@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import socket
 from collections.abc import Mapping
 from functools import partial
 
@@ -23,7 +22,7 @@ from toolkit.launchers.phones import dial, site
 from toolkit.launchers.phones.pairing import UNKNOWN, read_facts
 from toolkit.settings import Settings
 from toolkit.wire.browser_setup import SAID, Setup
-from toolkit.wire.phone import FOLDER, LINE, SOCKET, Ended, receive, send
+from toolkit.wire.phone import FOLDER, LINE, SOCKET, Ended, pass_channel, receive, send
 
 __all__ = [
     "EMULATED",
@@ -54,7 +53,7 @@ _ACCELERATORS = ("wasm",)
 _ENGINES = {"litert": "LiteRT.js", "onnxruntime": "onnxruntime-web"}
 _WHO = "launcher phone"
 _HOW = "in another terminal: edge-toolkit serve-device; then open its page on the phone"
-_ANSWER_S = 10.0  # of serve-device, which is on this machine
+_ANSWER_S = 30.0  # of serve-device, which is on this machine
 
 
 def _make_if_npm(environment: str, settings: Settings) -> object:
@@ -152,12 +151,9 @@ def status(settings: Settings) -> Status:
 
 def _ask(settings: Settings) -> tuple[str, dict[str, str]]:
     """Return the number of the phone's pairing, and what it says of itself; TargetUnavailable where no phone is connected."""
-    own, theirs = socket.socketpair()
     try:
-        with own, theirs, dial.connect(str(settings.home / FOLDER), SOCKET) as line:
+        with dial.connect(str(settings.home / FOLDER), SOCKET) as line, pass_channel(line) as own:
             own.settimeout(_ANSWER_S)
-            socket.send_fds(line, [b"c"], [theirs.fileno()])
-            theirs.close()
             send(own, {"do": "about"})
             said, _ = receive(own)
     except (OSError, Ended) as error:

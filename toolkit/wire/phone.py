@@ -31,6 +31,10 @@ MOST_HEADER_BYTES = 1 << 20
 MOST_BODY_BYTES = 2 << 30
 """The largest body: a model. A browser's buffers end there too (2 GB in 32-bit browsers)."""
 
+TAKEN = b"t"
+"""What `serve-device` sends first by each channel."""
+
+_TAKEN_S = 30.0  # of a machine that does much else
 _LENGTHS = struct.Struct("<QQ")
 _HEADER_LENGTH = struct.Struct("<Q")  # https://huggingface.co/docs/safetensors: what a file begins with
 _BLOCK = 1 << 20
@@ -47,7 +51,8 @@ def send(channel: socket.socket, header: Mapping[str, object], body: bytes = b""
     told = json.dumps(header).encode()
     try:
         channel.sendall(_LENGTHS.pack(len(told), len(body)) + told)
-        channel.sendall(body)
+        if body:  # else the other end has all, and may be gone with its answer sent
+            channel.sendall(body)
     except OSError as error:
         raise Ended(str(error)) from error
 
@@ -87,13 +92,30 @@ def open_channel() -> socket.socket:
     number = os.environ.get(LINE)
     if number is None:
         raise RequestError("this runtime runs on a phone; its launcher is phone, and another one was named")
+    try:
+        with socket.socket(fileno=os.dup(int(number))) as line:
+            return pass_channel(line)
+    except OSError as error:
+        raise gone() from error
+
+
+def pass_channel(line: socket.socket) -> socket.socket:
+    """Return one end of a pair of sockets whose other end was passed on by a line, and taken there; OSError where nobody takes it."""
     own, theirs = socket.socketpair()
     try:
-        with theirs, socket.socket(fileno=os.dup(int(number))) as line:
+        with (
+            theirs
+        ):  # until it is taken: an end that nobody holds while it is on its way may be swept away by the kernel
             socket.send_fds(line, [b"c"], [theirs.fileno()])
-    except OSError as error:
+            own.settimeout(_TAKEN_S)
+            taken = own.recv(1)
+            own.settimeout(None)
+    except BaseException:
         own.close()
-        raise gone() from error
+        raise
+    if taken != TAKEN:
+        own.close()
+        raise ConnectionError("the channel was not taken")
     return own
 
 

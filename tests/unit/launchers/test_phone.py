@@ -122,6 +122,24 @@ def test_frames_come_as_they_went():
         thread.join()
 
 
+def test_an_end_that_has_all_may_be_gone():
+    """It may answer and end as soon as the header is there; a frame without a body sends nothing after it."""
+    one, other = socket.socketpair()
+    with one:
+        sent = []
+        first = one.sendall
+
+        class Watched:
+            def sendall(self, content: bytes) -> None:
+                sent.append(content)
+                first(content)
+                other.close()
+
+        send(Watched(), {"do": "about"})
+
+    assert len(sent) == 1
+
+
 def test_arrays_come_as_they_went():
     arrays = {"0/y": np.array([np.nan, -0.0], np.float32), "1/y": np.zeros((0, 3), np.int32), "b": np.array(True)}
 

@@ -21,7 +21,7 @@ from toolkit.errors import TargetUnavailable
 from toolkit.files.private import make_private
 from toolkit.launchers.browser.packages import LOCKED
 from toolkit.launchers.phones.phone import Abandoned, BeganAnew, NotAnswered, Phone
-from toolkit.wire.phone import FOLDER, SOCKET, Ended, Header, receive, send
+from toolkit.wire.phone import FOLDER, SOCKET, TAKEN, Ended, Header, receive, send
 
 _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 _MOST_PASSED = 1
@@ -61,6 +61,8 @@ class LocalLine:
     def close(self) -> None:
         """Take the socket away; whoever waits at the other end sees it."""
         self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._socket.close()
         self._lock.close()
 
@@ -90,6 +92,7 @@ class LocalLine:
     def _serve(self, channel: socket.socket) -> None:
         """Answer one job, or one launcher, until it ends."""
         with channel, contextlib.suppress(Ended, Abandoned, OSError):
+            channel.sendall(TAKEN)
             header, body = receive(channel)
             if header.get("do") == "about":
                 send(channel, dict(self._about()))
