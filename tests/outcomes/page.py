@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sys
 from collections import Counter
@@ -74,11 +75,16 @@ def record() -> list[dict[str, Any]]:
 
 
 def keep(lines: Iterable[Line]) -> None:
-    """Put lines in the place of those of the same network, file and target; whole or not at all. Lines of what there is no more go."""
-    held = {key_of(line): line for line in (*record(), *lines)}
-    text = "".join(f"{json.dumps(held[key])}\n" for key in sorted(held.keys() & wanted()))
-    RECORD.with_suffix(".new").write_text(text, "utf-8")
-    RECORD.with_suffix(".new").replace(RECORD)
+    """Put lines in the place of those of the same network, file and target; whole or not at all, and one program at a time.
+
+    Lines of what there is no more go.
+    """
+    with (ROOT / "Makefile").open() as lock:  # any file that is there
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        held = {key_of(line): line for line in (*record(), *lines)}
+        text = "".join(f"{json.dumps(held[key])}\n" for key in sorted(held.keys() & wanted()))
+        RECORD.with_suffix(".new").write_text(text, "utf-8")
+        RECORD.with_suffix(".new").replace(RECORD)
 
 
 def key_of(line: Line) -> Key:
