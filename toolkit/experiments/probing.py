@@ -44,6 +44,10 @@ def probed(
         writing = models_job(name, artifact_format, operators)
         table = _by_models(Asking(writing, execution, executor), name, version, artifact_format, converter)
     elif hasattr(converter, "kernels"):
+        if hasattr(
+            registry.load("execution/runtimes", name), "KERNELS"
+        ):  # the list is that of the engine on this machine
+            raise RequestError(f"{name}: does not list its kernels, and nothing else asks it; the run decides")
         table = _by_kernels(name, version, execution, artifact_format, executor)
     else:
         raise RequestError(f"{name}: runs {artifact_format}, for which no probe is known")

@@ -9,9 +9,9 @@ import pytest
 
 from tests.unit.pipeline.fake_chains import SIGNATURE, Bench, Watched
 from toolkit.conversion.converters import tflite
-from toolkit.errors import EnvironmentUnavailable
-from toolkit.execution.run import Execution
-from toolkit.experiments.probing import Asking, abilities
+from toolkit.errors import EnvironmentUnavailable, RequestError
+from toolkit.execution.run import Execution, on_this_machine
+from toolkit.experiments.probing import Asking, abilities, probed
 from toolkit.jobs.job import Engine
 
 
@@ -80,3 +80,10 @@ def test_an_operator_of_which_nothing_ran_refuses_nothing():
     said = {"1": None, "only": "RuntimeError: Type BOOL is unsupported by op Add"}
 
     assert abilities({"1": "1"}, {"only": "only"}, said, tflite.about_dtypes).refuses == {}
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime_web", "onnxruntime_qnn"])
+def test_no_list_of_another_engine_becomes_the_table_of_a_runtime(runtime):
+    """ONNX Runtime on this machine lists its own kernels; those in a page or on an NPU are others."""
+    with pytest.raises(RequestError, match=f"^{runtime}: does not list its kernels"):
+        probed(runtime, "1", on_this_machine("onnx"), "onnx", None)
