@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.e2e.conftest import sha256, stage
+from tests.e2e.conftest import processes_of, sha256, stage
 from toolkit.environments import resolve
 from toolkit.errors import WorkerTimeout
 from toolkit.execution.run import Execution, run_job
@@ -113,6 +115,41 @@ def test_int8_at_the_ends_is_rewritten_and_that_file_ships(rewritten):
     assert lines[2].startswith(
         "the file that was made was rewritten for litert_web 2.5.3, and that file ships: input image is"
     )
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_a_program_that_is_interrupted_leaves_no_browser_behind(edge, digits, built, fresh_home, tmp_path, asked):
+    """In the middle of a page's run: its browser works with the job's folder, and so it would still be seen."""
+    images = np.load(digits.with_suffix(".npz"))["images"].astype(np.float32)
+    np.savez(tmp_path / "many.npz", image=np.tile(images.reshape(-1, 8, 8, 1), (40, 1, 1, 1)))
+    command = (
+        "run",
+        built[1] / "web-wasm" / "model.tflite",
+        "--target",
+        "web-wasm",
+        "--samples",
+        tmp_path / "many.npz",
+    )
+    process = edge.start(*command, "--out", tmp_path / "given.npz", home=fresh_home)
+    try:
+        until = time.monotonic() + 120
+        while not _browsers(fresh_home) and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        assert _browsers(fresh_home), process.communicate()
+        process.send_signal(asked)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+
+    assert process.returncode not in (0, None), err
+    assert "Traceback" not in err
+    assert processes_of(fresh_home) == []
+    assert not (tmp_path / "given.npz").exists()
+
+
+def _browsers(home: Path) -> list[str]:
+    """Return the processes that render pages for jobs of a cache folder."""
+    return [each for each in processes_of(home, 0.0) if "--type=renderer" in each]
 
 
 OPEN = """
