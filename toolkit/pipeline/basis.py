@@ -12,7 +12,7 @@ from toolkit.comparison import compare, task_drops
 from toolkit.comparison.compare import Context
 from toolkit.comparison.output_kinds.inferring import OutputKind
 from toolkit.errors import EdgeToolkitError
-from toolkit.execution.run import run_of, signature_of_run
+from toolkit.execution.run import model_of, run_of, signature_of_run
 from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Job
@@ -93,11 +93,10 @@ def basis_of(chain: Chain, executor: Executor, seconds: float) -> Basis:
 
 def _arena(chain: Chain, executor: Executor) -> tuple[Arena | None, Sequence[Finding]]:
     """Return the arena that the artifact needs, None on a runtime without arenas; or the finding that it was not measured."""
-    if chain.shipped is None:
-        return None, ()
-    key = chain.model.held.signature if isinstance(chain.shipped, Path) else None
+    shipped = model_of(chain.stages[-1].job)
+    key = chain.model.held.signature if isinstance(shipped, Path) else None
     try:
-        return arena.measured(chain.shipped, key, chain.target, executor), ()
+        return arena.measured(shipped, key, chain.target, executor), ()
     except EdgeToolkitError as error:
         return None, (arena.not_measured(error, chain.target),)
 

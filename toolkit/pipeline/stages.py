@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit import launchers, registry
@@ -14,7 +13,7 @@ from toolkit.execution.run import Execution, Run, model_of, on_this_machine, run
 from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.graph import Goal
-from toolkit.jobs.job import Engine, Job, Output
+from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.runtime_engine import engine_of_runtime, kernels_runtime
 from toolkit.jobs.store import Entry
 from toolkit.pipeline import rewriting
@@ -113,7 +112,7 @@ class Chain:
     constants are not inspected. `clipping` compares its ranges with the values seen in calibration. `beyond_float16` looks for numbers that float16
     cannot hold; None if no stage computes in it. `estimate` tells what a delegate that nothing executes would take. `own` is the toolkit's own
     artifact of the same scheme, if the artifact came from somebody else. `findings` were found while it ran. `float_bytes` is the size of the float
-    artifact of the same model. `shipped` is the artifact's file as jobs read it.
+    artifact of the same model.
     """
 
     model: Model
@@ -131,7 +130,6 @@ class Chain:
     own: Own | None = None
     findings: tuple[Finding, ...] = ()
     float_bytes: int | None = None
-    shipped: Output | Path | None = None
 
     def stage(self, name: str) -> Stage | None:
         """Return the stage of that name; None if the chain does not have it."""
@@ -271,7 +269,6 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
         clipping=model.clipping(held, target.format, artifact.scheme),  # no range is rewritten
         beyond_float16=None if chain.stage(STAGE) is None else model.beyond_float16(shipped, target.format),
         estimate=model.estimate(shipped, target.runtime.name),
-        shipped=shipped,
     )
 
 

@@ -18,8 +18,9 @@ from toolkit.comparison.bounds import ACHIEVABLE, Bound, BoundOrigin, BoundsFile
 from toolkit.comparison.deciding import contradictions, deciding, for_scheme
 from toolkit.config import Location, Problem, dotted
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, suggestion
+from toolkit.profiles.budget import Budget
 from toolkit.profiles.layers import Merged, ProfileLayer, layers, merge
-from toolkit.profiles.profile import Budget, Conversion, Runtime, Target
+from toolkit.profiles.profile import Conversion, Runtime, Target
 
 __all__ = [
     "Budget",

@@ -18,7 +18,8 @@ from toolkit.comparison.deciding import ALL, deciding, for_scheme
 from toolkit.errors import EdgeToolkitError, RequestError, all_at_once, gathering
 from toolkit.files.outputs import OutputPath, require_files
 from toolkit.files.whole import whole_file
-from toolkit.profiles.profile import Budget, Runtime, Target, require_name
+from toolkit.profiles.budget import Budget
+from toolkit.profiles.profile import Runtime, Target, require_name
 
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "target.json"  # in a checkout and in a wheel
 _BUDGETS = {

@@ -15,6 +15,7 @@ from toolkit.environments.instructions import cuts_sums_off
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.launchers import Verification
 from toolkit.profiles import recipe
+from toolkit.profiles.budget import ArenaMargin, Budget
 from toolkit.profiles.recipe import Granularity, KeepFloat, Recipe
 from toolkit.profiles.weight_limits import Weights
 
@@ -121,26 +122,6 @@ class Quantization(ConfigModel):
             return tuple(str(recipe.estimator(text)) for text in estimators)
         except EdgeToolkitError as error:
             raise ValueError(error.problem) from None
-
-
-class Budget(ConfigModel):
-    """What the device has to spare; None where nothing is said.
-
-    `arena_bytes` is the memory for the tensors of a call, without weights and without the engine; of a runtime with arenas the
-    arena, which is measured.
-    `flash_bytes` is the memory that holds the file beside the program, whose size is not known here.
-    """
-
-    file_bytes: int | None = Field(default=None, gt=0)
-    arena_bytes: int | None = Field(default=None, gt=0)
-    flash_bytes: int | None = Field(default=None, gt=0)
-
-
-class ArenaMargin(ConfigModel):
-    """By what share an arena that is given should be larger than the least that was measured, and the reason for it."""
-
-    margin: float = Field(ge=0, le=10, allow_inf_nan=False)
-    because: Text
 
 
 class Delegate(ConfigModel):

@@ -32,6 +32,7 @@ BY_NAME = {
     "toolkit.diagnosis.worker.layer_drift": "a runtime, of the plugins",
     "toolkit.conversion.tflite.moments": "a runtime, of the plugins",
     "toolkit.execution.infer": "a runtime, of the plugins",
+    "toolkit.execution.arena": "a runtime, of the plugins",
     "toolkit.execution.probe": "a runtime, of the plugins",
     "toolkit.engines.kept_scheme": "a scheme, of the plugins",
     "toolkit.samples.lint": "a lint, of the plugins",
