@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from toolkit.conversion.artifacts import Artifact
     from toolkit.errors import EdgeToolkitError, OutsideError, RequestError
+    from toolkit.execution.latency import Latency, LatencyRequest
     from toolkit.execution.run import Run
     from toolkit.experiments.sweep import Asking
     from toolkit.findings import Finding
@@ -53,6 +54,8 @@ __all__ = [
     "Finding",
     "Gate",
     "KeepFloat",
+    "Latency",
+    "LatencyRequest",
     "Limits",
     "LocalExecutor",
     "Looking",
@@ -91,6 +94,7 @@ _MODULES = {
     "Executor": "toolkit.jobs.executor",
     "Finding": "toolkit.findings",
     "Gate": "toolkit.regression",
+    **dict.fromkeys(("Latency", "LatencyRequest"), "toolkit.execution.latency"),
     **dict.fromkeys(("Limits", "Settings"), "toolkit.settings"),
     "LocalExecutor": "toolkit.jobs.local_executor",
     **dict.fromkeys(("Looking", "debug", "locate"), "toolkit.verbs.debug"),

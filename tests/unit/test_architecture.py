@@ -133,6 +133,8 @@ OF_WORKERS = (
     "diagnosis.worker",
     "engines",
     "execution.infer",
+    "execution.machine",
+    "execution.timing",
     "execution.runtimes",
     "samples.draw",
     "samples.lint",

@@ -20,6 +20,7 @@ from toolkit.comparison.compare import Comparison, Measured
 from toolkit.comparison.measured import NUMBER, MeasurementRow, number
 from toolkit.comparison.output_kinds import inferring
 from toolkit.errors import DamagedFile, RequestError
+from toolkit.execution.latency import SHAPE as LATENCY
 from toolkit.files import manifest
 from toolkit.files.foreign import check, read_json
 from toolkit.files.manifest import OUTCOMES, Manifest
@@ -27,6 +28,7 @@ from toolkit.files.shapes import AMOUNT, COUNT, SHA256, Each, Either, Where
 from toolkit.report.documents import SpentRow, VerdictDocument
 from toolkit.tensors import signature
 from toolkit.verdict.chain import Judged, Outcome
+from toolkit.verdict.verdict import Spent
 
 SCHEMA = 1
 _MEASUREMENT = {"output": str, "metric": str, "values": Each(NUMBER), "samples": COUNT}
@@ -55,11 +57,11 @@ SHAPE = {
     "stages": [{"stage": str, "isolated": [_MEASUREMENT], "cumulative": [_MEASUREMENT]}],
     "tasks": [{"metric": str, "better": Either("lower", "higher"), "scores": Each(NUMBER)}],
     "noise": Each(Each(Either(AMOUNT, "inf", "nan"))),
-    "budget": Each({"spent": COUNT, "limit": COUNT, "passed": bool}),
+    "budget": Each({"spent": AMOUNT, "limit": AMOUNT, "passed": bool, "interval?": (AMOUNT, Either(AMOUNT, "inf"))}),
     "runs": Where(Each({"samples": COUNT, "engine?": str}), _are_stages, "at least two runs, by stage"),
     "findings": [{"code": str, "severity": Either(*findings.SEVERITIES), "message": str, "names?": [str]}],
     "tools": Each(str),
-    "latency_ms?": Either(AMOUNT, None),
+    "latency?": Either(LATENCY, None),
     "wanted?": Either({"scheme": str, "text": str}, None),
 }
 """The fields that every report of this release has, as far as they are read again (`toolkit.files.shapes`)."""
@@ -110,17 +112,21 @@ def outcome(report: VerdictDocument) -> Outcome:
 
 def is_broken(report: VerdictDocument) -> bool:
     """Return whether a finding is an error, or a budget is exceeded."""
-    overspent = any(not is_within(spent) for spent in report["budget"].values())
+    overspent = any(spent_status(spent) == "failed" for spent in report["budget"].values())
     return overspent or any(finding.is_error for finding in findings.read(report["findings"]))
 
 
-def is_within(spent: SpentRow) -> bool:
-    """Return whether a budget is kept, and the report agrees."""
-    return bool(spent["spent"] <= spent["limit"] and spent["passed"])
+def spent_status(spent: SpentRow) -> Outcome:
+    """Return whether a budget is kept, by its numbers; "failed" too if these keep it and the report says otherwise."""
+    interval = (number(spent["interval"][0]), number(spent["interval"][1])) if "interval" in spent else None
+    status = Spent("", number(spent["spent"]), number(spent["limit"]), interval).status
+    return "failed" if status == "passed" and spent["passed"] is not True else status
 
 
 def is_open(report: VerdictDocument) -> bool:
-    """Return whether a finding is inconclusive: the samples could not show enough."""
+    """Return whether a finding is inconclusive, as the samples could not show enough, or a measured budget is."""
+    if any(spent_status(spent) == "inconclusive" for spent in report["budget"].values()):
+        return True
     return any(finding.severity == "inconclusive" for finding in findings.read(report["findings"]))
 
 
@@ -204,5 +210,20 @@ def _require_of_its_bundle(path: Path, held: Manifest, report: VerdictDocument) 
     for name, spent in report["budget"].items():
         if name in ("file_bytes", "flash_bytes") and spent["spent"] != artifact["size_bytes"]:
             problems.append(f"budget.{name}: {spent['spent']} are spent, but the artifact has {artifact['size_bytes']}")
+    problems += _of_another_latency(report)
     if problems:
         raise DamagedFile(path, [*problems, "expected a report that was written for this bundle"])
+
+
+def _of_another_latency(report: VerdictDocument) -> list[str]:
+    """Return how the budget of the latency contradicts the measured latency."""
+    spent, latency = report["budget"].get("latency_ms"), report.get("latency")
+    if spent is None:
+        return []
+    if latency is None:
+        return [f"budget.latency_ms: {spent['spent']} are spent, but no latency was measured"]
+    low, high = latency["interval_ms"]
+    told = (latency["median_ms"], [0.0 if latency["disturbed"] else low, high])
+    if told != (spent["spent"], spent.get("interval")):
+        return [f"budget.latency_ms: {spent['spent']} are spent, but the measured latency is {latency['median_ms']}"]
+    return []

@@ -13,7 +13,7 @@ from toolkit.cli import completion
 from toolkit.cli.common import Common, Detailed, Printed
 from toolkit.cli.handed import HandedSeveral
 from toolkit.cli.help import MODEL, OUTPUT, SAMPLES, TARGET, VERDICT
-from toolkit.cli.option_groups import Allowed
+from toolkit.cli.option_groups import Allowed, Timed
 from toolkit.cli.options import Bounds, EvaluationSets, LintLimits, OutputKinds, ReferenceDevice, StopEarly, TaskMetrics
 from toolkit.cli.reading import kinds_of, sets_of
 from toolkit.cli.reported import Reported
@@ -71,6 +71,7 @@ def verify(
     common: Common,
     handed: HandedSeveral,
     allowed: Allowed,
+    timed: Timed,
     reported: Reported,
     detailed: Detailed,
     artifact: _Judged,
@@ -110,7 +111,7 @@ def verify(
             "--limits": limits,
             "--out": out,
         }
-        others = [*(flag for flag, value in given.items() if value), *handed.given, *allowed.given]
+        others = [*(flag for flag, value in given.items() if value), *handed.given, *allowed.given, *timed.given]
         return _rejudge(common, reported, artifact, bounds, others)
     path, targets = _compared_with(artifact, source, target)
     reported.require_outside(out, targets)
@@ -120,7 +121,7 @@ def verify(
     samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=metrics, output_kinds=kinds)
     named = Renamed(artifact, tuple(rename or ()))
     with common.executor(allowed) as executor:
-        outcomes = verify(named, original, targets, samples, out, executor=executor)
+        outcomes = verify(named, original, targets, samples, out, timing=timed.request, executor=executor)
     document = report.outcomes_json(outcomes, path)
     common.show(document, lambda: report.outcomes_text(outcomes, detailed.screen))
     reported(document)

@@ -16,6 +16,7 @@ from toolkit.errors import UnknownName
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from toolkit.execution.latency import LatencyRequest
     from toolkit.profiles.recipe import Asked, Granularity
 
 _TEXTS = list[str] | None
@@ -78,6 +79,43 @@ class Allowed:
         self.permissions = Permissions(
             tuple(said["allow_read"] or ()), said["allow_network"], tuple(said["allow_env"] or ())
         )
+
+
+class TimedValues(TypedDict):
+    """The values of the options of `Timed`."""
+
+    latency: bool
+    sustained: float | None
+
+
+class Timed:
+    """What of the latency is measured, on targets that are the device itself."""
+
+    OPTIONS: ClassVar[Options] = {
+        "latency": option(
+            bool, False, "--latency",
+            rich_help_panel=RUN,
+            help="Measure how long a call takes, and its memory; nothing else runs meanwhile.",
+        ),
+        "sustained": option(
+            float | None, None, "--sustained",
+            metavar="S",
+            rich_help_panel=RUN,
+            help="The same, and S seconds of calls without a pause: does the device get slower?",
+        ),
+    }  # fmt: skip
+
+    def __init__(self, **said: Unpack[TimedValues]) -> None:
+        self.given = given_of(self.OPTIONS, said)
+        self._said = said
+
+    @property
+    def request(self) -> LatencyRequest:
+        """Return the request; RequestError for seconds that are none."""
+        from toolkit.execution.latency import LatencyRequest
+
+        seconds = self._said["sustained"]
+        return LatencyRequest(self._said["latency"] or seconds is not None, seconds)
 
 
 def _of_quantization(kind: Any, *names: str, **said: Any) -> Option:

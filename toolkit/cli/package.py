@@ -11,7 +11,7 @@ from toolkit.cli import completion
 from toolkit.cli.common import Common, Detailed
 from toolkit.cli.handed import HandedSeveral, HandedSizes
 from toolkit.cli.help import OUTPUT, QUANTIZATION, RUN, SAMPLES
-from toolkit.cli.option_groups import Allowed, Quantized
+from toolkit.cli.option_groups import Allowed, Quantized, Timed
 from toolkit.cli.options import (
     ArtifactPath,
     Calibration,
@@ -45,6 +45,7 @@ def build(
     handed: HandedSeveral,
     quantized: Quantized,
     allowed: Allowed,
+    timed: Timed,
     reported: Reported,
     detailed: Detailed,
     source: SourcePath,
@@ -73,7 +74,9 @@ def build(
     metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
     samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=metrics, output_kinds=kinds)
     with common.executor(allowed) as executor:
-        outcomes = build(original, target, samples, out, scheme=quantized(scheme), executor=executor)
+        outcomes = build(
+            original, target, samples, out, scheme=quantized(scheme), timing=timed.request, executor=executor
+        )
     document = report.outcomes_json(outcomes, source)
     common.show(document, lambda: report.outcomes_text(outcomes, detailed.screen))
     reported(document)
@@ -138,10 +141,12 @@ def convert(
     "run",
     "run model.tflite -t raspberry-pi-4 --samples set.npz",
     "run model.tflite -t host --samples photos/ --out outputs.npz",
+    "run model.tflite -t my-board.toml --samples set.npz --latency",
 )
 def run(
     common: Common,
     allowed: Allowed,
+    timed: Timed,
     artifact: ArtifactPath,
     target: OneTarget,
     samples: Annotated[
@@ -172,6 +177,6 @@ def run(
     from toolkit.verbs.run import run
 
     with common.executor(allowed) as executor:
-        ran = run(artifact, target, samples, out, trust=trust, executor=executor)
+        ran = run(artifact, target, samples, out, trust=trust, timing=timed.request, executor=executor)
     common.show(report.run_json(ran, out), lambda: report.run_text(ran, out))
     return 0

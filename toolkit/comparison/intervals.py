@@ -1,4 +1,4 @@
-"""Exact confidence intervals of a rate, and the number of samples that would settle a rate or another value.
+"""Exact confidence intervals of a rate and of a median, and the number of samples that would settle a rate or another value.
 
 Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial (Biometrika 26, 1934): the interval
 holds all rates under which the count is not too unlikely, (1 - confidence) / 2 on each side. Its coverage is at least `confidence`.
@@ -9,11 +9,21 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 _SMALLEST = 1e-300
 _PRECISION = 1e-15
 _TERMS = 100_000
 _MOST_SAMPLES = 10_000_000
+
+
+class MedianInterval(NamedTuple):
+    """An interval that holds a median, in the unit of the values, and its exact `confidence`, which is at least the one that was asked for."""
+
+    low: float
+    high: float
+    confidence: float
 
 
 @functools.lru_cache(maxsize=1024)  # metrics by class ask for the same counts for each of their values
@@ -100,3 +110,23 @@ def _fraction(x: float, a: float, b: float) -> float:
         if abs(numerator * denominator - 1) < _PRECISION:
             return value
     raise ArithmeticError(f"incomplete beta function of {x}, {a}, {b}: does not converge")
+
+
+def median_interval(values: Sequence[float], confidence: float) -> MedianInterval | None:
+    """Return the narrowest interval between two of the values, equally far from both ends, that holds the median; None for too few values.
+
+    Distribution-free: the number of values below the median is binomial, B(n, 1/2), however they are spread, as long as they are independent (David
+    and Nagaraja, Order Statistics, 3rd edition, 7.1; Thompson, On confidence ranges for the median, Annals of Mathematical Statistics 7, 1936).
+    NaN in any value gives None: it has no place among the others.
+    """
+    ordered, count = sorted(values), len(values)
+    found = None
+    if any(math.isnan(value) for value in values):
+        return None
+    below = 0.5**count  # the probability that fewer than 1 value, then fewer than 2, ... lie below the median
+    for place in range(count // 2):
+        if 1 - 2 * below < confidence:
+            break
+        found = MedianInterval(ordered[place], ordered[count - 1 - place], 1 - 2 * below)
+        below += math.comb(count, place + 1) * 0.5**count
+    return found

@@ -10,7 +10,8 @@ import numpy as np
 
 from toolkit.tensors.signature import SignatureJson, TensorJson
 
-Call = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+Sample = dict[str, np.ndarray]
+Call = Callable[[Sample], dict[str, np.ndarray]]
 TimedOutputs = tuple[dict[str, np.ndarray], float]  # outputs of a sample, and milliseconds of the engine's own call
 CallSeveral = Callable[[Sequence[dict[str, np.ndarray]]], list[TimedOutputs]]
 
@@ -50,10 +51,19 @@ class Delegated(TypedDict):
 
 
 @dataclass(frozen=True)
+class Steps:
+    """A call in two: `feed` sets the inputs of the next call, `invoke` computes and copies nothing."""
+
+    feed: Callable[[Sample], None]
+    invoke: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class Loaded:
     """A model that is ready to run. `delegated` is None on an engine without a delegate of its own.
 
     An engine that is far away takes up to `at_once` samples in one go, by `call_several`, and measures its own calls; None for one that is near.
+    `steps` is the same call in two, for measuring the computation alone; None where the engine has only the whole call.
     """
 
     call: Call
@@ -62,6 +72,7 @@ class Loaded:
     call_several: CallSeveral | None = None
     at_once: int = 1
     delegated: Delegated | None = None
+    steps: Steps | None = None
 
 
 @dataclass(frozen=True)

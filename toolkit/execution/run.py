@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from toolkit import launchers, printable, registry
 from toolkit.engines.loaded import Delegated
@@ -18,6 +18,9 @@ from toolkit.jobs.store import Entry
 from toolkit.tensors.signature import Signature, TensorSpec
 from toolkit.wire.shards import read_index
 
+if TYPE_CHECKING:
+    from toolkit.execution.latency import Latency
+
 HOST_RUNTIME = "litert"
 _RUNNING = "running "
 _DELEGATED = {"operators": [COUNT], "multiply_accumulates": Either([COUNT], None), "left": [str]}
@@ -28,7 +31,7 @@ class Run:
     """What a model gave for a set of samples: `outputs` is a folder of shards, `signature` tells their dtypes, scales and zero points.
 
     `fed` says by quantized input whether its samples were integers already or were quantized, where that was asked for. `delegated` is what the
-    delegate of its engine took; None on an engine without one.
+    delegate of its engine took; None on an engine without one. `latency` is how long a call takes on the device, where that was asked for.
     """
 
     outputs: Path
@@ -39,6 +42,7 @@ class Run:
     key: str
     fed: Mapping[str, str] = field(default_factory=dict)
     delegated: Delegated | None = None
+    latency: Latency | None = None
 
     def __repr__(self) -> str:
         return printable.line(f"<Run by {self.engine}: {self.count} samples>")

@@ -195,7 +195,7 @@ def _timed(model: Model, cell: Cell, row: SweepRow, executor: Executor) -> Sweep
         return row
     file = model.conversions.file(cell.made, cell.target.format)
     job = run_job(file, model.verification, execution_of(cell.target), first=_TIMED_CALLS)
-    (ran,) = executor.outcomes([dataclasses.replace(job, title=f"timing {row.scheme}", cached=False)])
+    (ran,) = executor.outcomes([dataclasses.replace(job, title=f"timing {row.scheme}", cached=False, alone=True)])
     if ran.error is not None:
         return dataclasses.replace(row, findings=(*row.findings, f"warning: latency not measured: {ran.error.problem}"))
     calls = np.load(ran.entry.out / "call_ms.npy")[_FIRST_CALLS:]

@@ -50,7 +50,8 @@ class Job:
     `title` is for people: who works on what. `module` and `call` name the function under `toolkit`; `plugins` are the modules that it imports by
     name. `options` is JSON. `inputs` are paths, or what other jobs give. `cached` is False where the answer depends on more than the inputs: a user's
     function, a measurement of time. `notes` are options that change nothing but messages, so they are no part of the key. `limits` are the job's own,
-    None for those of the settings. `user_code` is whether the job runs code of the user's: a builder, or a function.
+    None for those of the settings. `user_code` is whether the job runs code of the user's: a builder, or a function. `alone` is whether no other job
+    may run meanwhile, because it measures time.
     """
 
     title: str
@@ -64,6 +65,7 @@ class Job:
     notes: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits | None = None
     user_code: bool = False
+    alone: bool = False
 
     def output(self, name: str) -> Output:
         """Return a file or folder that this job will write."""

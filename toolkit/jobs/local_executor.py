@@ -1,7 +1,8 @@
 """Runs a graph of jobs on local workers, and keeps finished jobs.
 
 One loop, no threads: each job that is ready and not in the store gets a worker, as many at once as there are cores. A job's failure fails only the
-jobs that read it. Jobs that are of no use without it, as a `Goal` says, are dropped.
+jobs that read it. Jobs that are of no use without it, as a `Goal` says, are dropped. A job that measures time runs alone: no other job runs, no
+worker starts, and other processes that use the same store wait (`toolkit.jobs.quiet`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.job_keys import JobKeys
 from toolkit.jobs.progress import Watcher
 from toolkit.jobs.pruning import keep_within_limit
+from toolkit.jobs.quiet import Quiet
 from toolkit.jobs.store import Claim, Entry, open_store, said_plainly
 from toolkit.jobs.worker_pool import WorkerPool
 from toolkit.settings import Limits, Settings
@@ -62,6 +64,7 @@ class LocalExecutor:
         self._graph = Graph()
         self._keys = JobKeys(self._graph, self._pool.launch)
         self._slots = len(os.sched_getaffinity(0))
+        self._quiet = Quiet(self.store.root, settings.say, settings.limits.timeout_s)
 
     def __enter__(self) -> LocalExecutor:
         return self
@@ -70,6 +73,7 @@ class LocalExecutor:
         self._pool.close()
         self._running.clear()
         self._leaving.clear()
+        self._quiet.end()
         try:
             if kind is None:
                 keep_within_limit(self.store, self.settings)
@@ -104,10 +108,12 @@ class LocalExecutor:
             for job, error in self._graph.unwanted(goals).items():
                 self._drop(job)
                 dropped[job] = error
+            if not self._running and not self._leaving:
+                self._quiet.rest(waits=any(job.alone for job in self._graph.waiting))
             if all(self._graph.has_ended(job) or job in dropped for job in wanted):
                 break
             self._start_what_is_ready()
-            if self._running or self._leaving:
+            if self._running or self._leaving or self._pool.is_starting(_READY_S):
                 self._listen()
             elif self._graph.waiting:
                 time.sleep(_LOOK_EVERY_S)  # another process does the next job
@@ -152,7 +158,7 @@ class LocalExecutor:
                 self._finish(job, entry, "reused")
                 return True
             taken = self._pool.is_taken(job.engine, (running.job.engine for running in self._running.values()))
-            if busy or taken or len(self._running) >= self._slots:
+            if busy or taken or len(self._running) >= self._slots or not self._may_start(job):
                 return False
             claim = self.store.claim(name)
             if claim is None:
@@ -171,6 +177,13 @@ class LocalExecutor:
             self._end(job, error)
         return True
 
+    def _may_start(self, job: Job) -> bool:
+        """Return whether a job may run now beside what runs, in this process and in others. One that runs alone waits until nothing else works."""
+        if not job.alone:
+            return not any(running.job.alone for running in self._running.values()) and self._quiet.with_others()
+        works = self._running or self._leaving or self._pool.is_starting(_READY_S)
+        return not works and self._quiet.alone()
+
     def _start(self, job: Job, claim: Claim) -> None:
         from toolkit.jobs import (
             job_folder,  # as all that only a job that runs needs: most builds find some, or all, in the store
@@ -181,8 +194,9 @@ class LocalExecutor:
             require_movable(job, self.settings.permissions)
         access, limits = self._access(job), self._limits(job)
         worker = self._pool.worker_for(job, claim, access, limits)
-        later = [other.engine for other in self._graph.waiting if job in other.reads]
-        self._pool.prestart(engine for engine in later if launchers.is_host(engine.launcher))
+        if not job.alone:  # an engine's import would take time from it
+            later = [other.engine for other in self._graph.waiting if job in other.reads]
+            self._pool.prestart(engine for engine in later if launchers.is_host(engine.launcher))
         inputs = {name: self._keys.path(source) for name, source in job.inputs.items()}
         with said_plainly(self.store.root):
             folder = job_folder.make(claim.folder, self.store.root, job.asked, inputs, once=transport is not None)

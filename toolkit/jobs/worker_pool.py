@@ -37,6 +37,11 @@ class WorkerPool:
     def __iter__(self) -> Iterator[Worker]:
         yield from list(self._workers.values())
 
+    def is_starting(self, patience_s: float) -> bool:
+        """Return whether a worker still imports its engine; one that has been at it for longer than `patience_s` does not count."""
+        since = time.monotonic() - patience_s
+        return any(not worker.ready and worker.began > since for worker in self._workers.values())
+
     def close(self) -> None:
         """End all workers; none of their processes is left."""
         for worker in self._workers.values():

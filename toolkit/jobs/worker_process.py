@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,7 @@ class Worker:
         before = () if enclosure is None else enclosure.command()
         command = (*before, *_command(launch, preload))
         self.ready = False
+        self.began = time.monotonic()
         self.confined = NOT_CONFINED  # how its jobs are confined, in the worker's words
         self._text = b""
         self._log = log

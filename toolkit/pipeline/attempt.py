@@ -20,6 +20,7 @@ from toolkit.pipeline.missing_operator import said_of_target
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.own_artifact import beside
 from toolkit.pipeline.stages import Chain, kernels_of, plan, without_artifact
+from toolkit.pipeline.timing import timed
 from toolkit.pipeline.variants import (
     WITHOUT_SET,
     Candidate,
@@ -208,7 +209,7 @@ def _planned(trial: Trial, artifact: Artifact, made: Job | None, floats: Entry) 
 
 def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
     try:
-        return evaluate(chain, executor, seconds)
+        return timed(evaluate(chain, executor, seconds), chain, executor)
     except EdgeToolkitError as error:
         return said_of_limit(error, chain.model.source, chain.artifact.scheme)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from toolkit.comparison.wording import comparison_text
 from toolkit.conversion.artifacts import Artifact
 from toolkit.errors import EdgeToolkitError, RequestError, prefixed
+from toolkit.execution.latency import LatencyRequest
 from toolkit.findings import Finding, Severity
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.attempt import Attempt, Trial, attempts_of
@@ -42,11 +43,20 @@ def opened_at_each(original: Original, executor: Executor) -> list[Source]:
     return [source.open_source(replace(original, shapes=shapes), executor) for shapes in original.sizes]
 
 
-def drawn_at_each(opened: Sequence[Source], samples: Samples, recipes: Sequence[Recipe]) -> list[Model]:
-    """Return the model with samples of each size. The samples of the first size calibrate.
+def drawn_at_each(
+    opened: Sequence[Source], samples: Samples, recipes: Sequence[Recipe], timing: LatencyRequest
+) -> list[Model]:
+    """Return the model with samples of each size, and with what of its latency was asked for. The samples of the first size calibrate.
 
     Raise RequestError for a size without samples to verify with, and for a calibration set of any size but the first.
     """
+    found = _drawn_at_each(opened, samples, recipes)
+    for model in found:
+        model.timing = timing
+    return found
+
+
+def _drawn_at_each(opened: Sequence[Source], samples: Samples, recipes: Sequence[Recipe]) -> list[Model]:
     first, *others = opened
     if not others:
         return [draw(first, samples, recipes)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit import registry
 from toolkit.comparison.output_kinds.declaring import Declared
 from toolkit.conversion.artifacts import Artifact, Conversions
+from toolkit.execution.latency import LatencyRequest
 from toolkit.execution.run import Called, Execution, compiled_first, on_device, on_this_machine, run_job
 from toolkit.jobs.job import Job, Output
 from toolkit.jobs.runtime_engine import engine_of_runtime
@@ -36,7 +37,7 @@ class Model:
     `histograms` is whether any requested estimator needs histograms. `limits` are the limits of the calibration set's lints. `linted` is the job that
     applies them; it is None without such a set or without limits. `stops_early` is whether a device may stop once its verdict is certain. `held` says
     which signature of an artifact's file runs, if the file has several. `task_metrics` are the metrics that use the samples' labels, in canonical
-    form. `said_kinds` are kinds of outputs, as declared on the command line and in the set.
+    form. `said_kinds` are kinds of outputs, as declared on the command line and in the set. `timing` is what of the latency was asked for.
     """
 
     source: Source
@@ -48,6 +49,7 @@ class Model:
     held: Called = field(default_factory=Called)
     task_metrics: tuple[str, ...] = ()
     said_kinds: Declared = field(default_factory=Declared)
+    timing: LatencyRequest = field(default_factory=LatencyRequest)
     _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
     _linted_ranges: dict[str, Job] = field(default_factory=dict)
     linted: Job | None = field(init=False)

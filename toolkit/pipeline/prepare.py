@@ -13,6 +13,7 @@ from toolkit import environments, findings, launchers, printable, registry
 from toolkit.comparison.output_kinds.declaring import Declared, require_fitting
 from toolkit.comparison.task_metrics import canonical
 from toolkit.errors import OutsideError, RequestError, UnknownName, all_at_once, gathering
+from toolkit.execution.latency import LatencyRequest
 from toolkit.execution.run import on_this_machine
 from toolkit.jobs.access import refuse_unconfined
 from toolkit.jobs.executor import Executor
@@ -194,6 +195,16 @@ def _require_files(given: str, profile: Target) -> None:
     except RequestError as error:
         lines = (f"{given}: runtime: {line}" for line in error.problem.splitlines())
         raise RequestError(printable.lines(lines), error.hint) from error
+
+
+def require_some_timed(profiles: Sequence[Target], timing: LatencyRequest) -> None:
+    """Raise RequestError if latency was asked for and none of the targets is the device itself."""
+    if timing.asked and not any(one.verification.timed for one in profiles):
+        means = "; ".join(f"{one.name} is {one.verification}" for one in profiles)
+        raise RequestError(
+            f"--latency: none of the targets is the device itself: {means}",
+            "a profile with launcher 'ssh' or 'adb', or the target host",
+        )
 
 
 def make_environments(wanted: Iterable[tuple[Target, Sequence[Recipe]]], settings: Settings) -> None:

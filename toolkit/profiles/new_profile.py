@@ -26,6 +26,8 @@ _BUDGETS = {
     "file_bytes": "the most bytes of the model's file",
     "arena_bytes": "the most bytes of the tensors of a call",
     "flash_bytes": "the flash that holds the model beside the program",
+    "latency_ms": "the most milliseconds of a call, measured on the device",
+    "peak_memory_bytes": "the most resident bytes of the process that makes the calls, measured on the device",
 }
 
 

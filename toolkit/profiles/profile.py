@@ -15,7 +15,7 @@ from toolkit.environments.instructions import cuts_sums_off
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.launchers import Verification
 from toolkit.profiles import recipe
-from toolkit.profiles.budget import ArenaMargin, Budget
+from toolkit.profiles.budget import ArenaMargin, Budget, require_timed
 from toolkit.profiles.recipe import Granularity, KeepFloat, Recipe
 from toolkit.profiles.weight_limits import Weights
 
@@ -204,6 +204,14 @@ class Target(ConfigModel):
             given = ", ".join(sorted(runtime.options))
             raise ValueError(f"the launcher {runtime.launcher} has no options; got {given}")
         return runtime
+
+    @field_validator("budget")
+    @classmethod
+    def _can_be_measured(cls, budget: Budget, info: ValidationInfo) -> Budget:
+        runtime = info.data.get("runtime")
+        if budget.is_measured and runtime is not None and not info.data.get("abstract"):
+            require_timed(budget, launchers.verification(runtime.launcher, runtime.launcher_options, runtime.name))
+        return budget
 
     @field_validator("delegate")
     @classmethod

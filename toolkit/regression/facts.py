@@ -51,10 +51,32 @@ def sizes(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
     limit = math.floor(before.size_bytes * (1 + by.size_bytes.limit))
     yield judged("size_bytes", before.size_bytes, now.size_bytes, limit, by.size_bytes.because)
     if before.latency_ms is not None:
-        most = before.latency_ms * (1 + by.latency_ms.limit)
-        yield judged("latency_ms", before.latency_ms, now.latency_ms, most, by.latency_ms.because)
+        yield _latency(before.latency_ms, before, now, by)
     elif now.latency_ms is not None:
         yield noticed("latency_ms", None, now.latency_ms, "measured for the first time")
+
+
+def _latency(was_ms: float, before: Baseline, now: Baseline, by: GateLimits) -> GateRow:
+    """Return the row of the latency, which the last release measured.
+
+    The intervals decide: it failed if even the fastest that may be true now is slower than the slowest that may have been true, and the allowance; it
+    passed if the slowest now is within the allowance of the last median. Between the two it is open, and where other programs ran meanwhile. Of two
+    places nothing is judged.
+    """
+    most = was_ms * (1 + by.latency_ms.limit)
+    row = judged("latency_ms", was_ms, now.latency_ms, most, by.latency_ms.because)
+    if before.latency is None or now.latency is None:
+        return row
+    if before.latency.place != now.latency.place:
+        why = f"measured elsewhere ({now.latency.place}), so nothing is judged; it was {before.latency.place}"
+        return noticed("latency_ms", was_ms, now.latency_ms, why)
+    then, found = before.latency, now.latency
+    told = f"[{found.low_ms:.4g}, {found.high_ms:.4g}] ms, it was [{then.low_ms:.4g}, {then.high_ms:.4g}]"
+    if found.low_ms > then.high_ms * (1 + by.latency_ms.limit) and not found.disturbed:
+        return replace(row, status="failed", detail=told)
+    if found.high_ms <= most:
+        return replace(row, detail=told)
+    return replace(row, status="inconclusive", detail=f"{told}; measure both again when nothing else runs there")
 
 
 def findings(before: Baseline, now: Baseline) -> Iterator[GateRow]:

@@ -30,7 +30,7 @@ from toolkit.files.places import not_a_file
 from toolkit.files.shapes import AMOUNT, COUNT, Each, Either
 from toolkit.files.whole import whole_file
 from toolkit.findings import CodeCount
-from toolkit.regression.record import Baseline, TaskRecord, of_bundle
+from toolkit.regression.record import Baseline, LatencyRecord, TaskRecord, of_bundle
 from toolkit.tensors import signature
 from toolkit.tensors.signature import Signature
 
@@ -157,6 +157,7 @@ SHAPE = {
     "findings": Each({"severity": Either(*findings.SEVERITIES), "count": COUNT}),
     "tools": Each(str),
     "latency_ms": Either(AMOUNT, None),
+    "latency?": {"low_ms": AMOUNT, "high_ms": Either(AMOUNT, "inf"), "place": str, "disturbed": bool},
     "engine?": str,
     "order?": {"inputs": [str], "outputs": [str]},
     "signature": signature.SHAPE,
@@ -184,6 +185,7 @@ def _to_json(baseline: Baseline) -> dict[str, Any]:
         **{name: getattr(baseline, name) for name in _PLAIN},
         "findings": {code: held.to_json() for code, held in baseline.findings.items()},
         **{name: held for name in _OF_LATER if (held := getattr(baseline, name)) is not None},
+        **({} if baseline.latency is None else {"latency": baseline.latency.to_json()}),
         "signature": baseline.signature.to_json(),
         "tasks": [
             {"metric": task.metric, "better": task.better, "rows": _packed_rows(task.rows)} for task in baseline.tasks
@@ -210,6 +212,7 @@ def _from_json(path: Path, content: Mapping[str, Any]) -> Baseline:
             **{name: content[name] for name in _PLAIN},
             "findings": {code: CodeCount.from_json(held) for code, held in content["findings"].items()},
         },
+        latency=LatencyRecord.from_json(content["latency"]) if "latency" in content else None,
         engine=content.get("engine"),
         order=content.get("order"),
         signature=Signature.from_json(content["signature"]),

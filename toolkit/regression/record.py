@@ -16,12 +16,13 @@ from toolkit import findings
 from toolkit.bundle import saved_report
 from toolkit.bundle.bundle import LABELS, REPORT, RUNS, saved_tasks
 from toolkit.comparison import compare, saved_runs, task_metrics
-from toolkit.comparison.measured import Number
+from toolkit.comparison.measured import Number, number
 from toolkit.comparison.paired_difference import Scoring
 from toolkit.comparison.saved_runs import SavedRun
 from toolkit.comparison.scored_task import scoring
 from toolkit.comparison.task_metrics import Better, count_labels, is_own
 from toolkit.errors import RequestError
+from toolkit.execution.latency import LatencyRow
 from toolkit.files.foreign import open_plain
 from toolkit.findings import CodeCount
 from toolkit.report.documents import VerdictDocument
@@ -60,14 +61,45 @@ class TaskRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LatencyRecord:
+    """The interval of a latency, `low_ms` to `high_ms` (infinity if nothing bounds it), and `place`: the engine, the threads and the machine.
+
+    Latencies of two places are not compared. `disturbed` is whether other programs ran meanwhile, so that it may be too long by any amount.
+    """
+
+    low_ms: float
+    high_ms: float
+    place: str
+    disturbed: bool = False
+
+    @classmethod
+    def of(cls, row: LatencyRow) -> LatencyRecord:
+        """Return the record of a report's latency."""
+        low, high = map(number, row["interval_ms"])
+        threads = f"{row['threads']} thread{'s' if row['threads'] != 1 else ''}"
+        place = f"{row['engine']}, {row['timed']}, {threads}, {row['launcher']}: {row['cpu']}"
+        return cls(low, high, place, row["disturbed"])
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> LatencyRecord:
+        """Return what `to_json` wrote."""
+        return cls(number(content["low_ms"]), number(content["high_ms"]), content["place"], content["disturbed"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        high = "inf" if math.isinf(self.high_ms) else self.high_ms
+        return {"low_ms": self.low_ms, "high_ms": high, "place": self.place, "disturbed": self.disturbed}
+
+
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """A release, as it is compared with the next one.
 
     `stage` is the last run of the chain, whose outputs are compared. `samples_digest` is over the hashes of the first `count` samples. `findings` has
     the worst severity and the count of each code. `every` says that one in so many elements of an output is kept; 1 if the output is not named.
     `labels_digest` is None without labels. `truth` are the labels by target; files do not keep them. `engine` ran the stage, with its version.
-    `order` is the order of inputs and outputs in the artifact itself. Both are None in files of earlier releases. `wanted` says which scheme was
-    preferred to this one, and its result; files do not keep it.
+    `order` is the order of inputs and outputs in the artifact itself. `latency` has the interval of `latency_ms`, and where it was measured. These
+    three are None in files of earlier releases. `wanted` says which scheme was preferred to this one, and its result; files do not keep it.
     """
 
     path: Path
@@ -90,6 +122,7 @@ class Baseline:
     findings: Mapping[str, CodeCount]
     tools: Mapping[str, str]
     latency_ms: float | None
+    latency: LatencyRecord | None = None
     every: Mapping[str, int] = field(default_factory=dict)
     engine: str | None = None
     order: Mapping[str, Sequence[str]] | None = None
@@ -117,7 +150,7 @@ def of_bundle(
         count = _count(run, report, first)
         truth = _labels(bundle, report["samples"]["verification"], count)
         own = _own_tasks(bundle, stage)
-        wanted = report.get("wanted")
+        wanted, latency = report.get("wanted"), report.get("latency")
         scored = [task["metric"] for task in report["tasks"] if not is_own(task["metric"]) or task["metric"] in own]
         return Baseline(
             path=bundle,
@@ -139,8 +172,8 @@ def of_bundle(
             noise=report["noise"],
             findings=findings.counted(findings.read(report["findings"])),
             tools=report["tools"],
-            # Emulated latency does not count; a build does not write it.
-            latency_ms=report.get("latency_ms"),
+            latency_ms=None if latency is None else latency["median_ms"],
+            latency=None if latency is None else LatencyRecord.of(latency),
             # Reports of earlier releases have neither of these.
             engine=report["runs"][stage].get("engine"),
             order=report["artifact"]["signature"].get("order"),

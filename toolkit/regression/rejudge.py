@@ -100,13 +100,14 @@ class Rejudged:
         grave = [each for each in findings.read(self.report["findings"]) if each.is_grave]
         lines += [f"  {each.severity}: {each.message}" for each in grave]
         lines += [
-            f"  {name} {spent['spent']} <= {spent['limit']}  FAIL"
+            f"  {name} {spent['spent']} <= {spent['limit']}  {_MISSED[status]}"
             for name, spent in self.report["budget"].items()
-            if not saved_report.is_within(spent)
+            if (status := saved_report.spent_status(spent)) != "passed"
         ]
         return printable.lines(lines)
 
 
+_MISSED: dict[Outcome, str] = {"failed": "FAIL", "inconclusive": "INCONCLUSIVE"}
 _OF_THE_REPORT = "measured again and judged by these bounds; findings and repeatability are from its report"
 
 

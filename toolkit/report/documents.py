@@ -12,6 +12,7 @@ from toolkit.comparison.comparison import ComparisonRow
 from toolkit.comparison.measured import MeasurementRow, Number
 from toolkit.comparison.output_kinds.inferring import OutputKindRow
 from toolkit.comparison.scored_task import TaskRow
+from toolkit.execution.latency import LatencyRow
 from toolkit.launchers import VerificationRow
 from toolkit.samples.input_ranges import InputRangeRow
 from toolkit.tensors.signature import OrderedSignature, SignatureJson
@@ -89,11 +90,15 @@ class StageRow(TypedDict):
     not_applicable: list[NotApplicable]
 
 
-class SpentRow(TypedDict):
-    """How much of a budget an artifact uses."""
+class _Interval(TypedDict, total=False):
+    interval: list[float]
 
-    spent: int
-    limit: int
+
+class SpentRow(_Interval):
+    """How much of a budget an artifact uses. `interval` holds the true value, if that is measured; all of it must be within the limit."""
+
+    spent: float
+    limit: float
     passed: bool
 
 
@@ -155,11 +160,11 @@ class NextRow(TypedDict):
 
 
 class _Timed(TypedDict, total=False):
-    latency_ms: float | None
+    latency: LatencyRow | None
 
 
 class VerdictDocument(_Timed):
-    """The report of one target: report.json. `latency_ms` is the time of one call on a device; no build of this release writes it."""
+    """The report of one target: report.json. `latency` is None where it was not measured; reports of earlier releases lack it."""
 
     schema: int
     target: str
@@ -256,11 +261,12 @@ class ArtifactDocument(TypedDict):
 
 
 class RunDocument(RunRow):
-    """A run of a file, and the folder of its outputs. `fed` says for each input which values it was fed with."""
+    """A run of a file, and the folder of its outputs. `fed` says for each input which values it was fed with; `latency` is None if not asked for."""
 
     outputs: str
     signature: SignatureJson
     fed: dict[str, str]
+    latency: LatencyRow | None
 
 
 class StatusRow(TypedDict):

@@ -13,7 +13,7 @@ from toolkit.errors import EdgeToolkitError
 from toolkit.report.attempts import attempt_json, next_json, wanted_json
 from toolkit.report.overview import summary_json
 from toolkit.verdict.refusals import findings_of
-from toolkit.verdict.verdict import Verdict
+from toolkit.verdict.verdict import Spent, Verdict
 
 # What a report tells of the place where a stage ran, of what a launcher says about it.
 _PLACE = (
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         RunDocument,
         RunRow,
         SourceRow,
+        SpentRow,
         StatusRow,
         TriedRow,
         VerdictDocument,
@@ -99,9 +100,8 @@ def verdict_json(verdict: Verdict, artifact: str) -> VerdictDocument:
         "tasks": [task.to_json() for task in verdict.tasks],
         "weights": None if verdict.account is None else verdict.account.to_json(),
         "noise": {kind: dict(values) for kind, values in verdict.noise.items()},
-        "budget": {
-            spent.name: {"spent": spent.spent, "limit": spent.limit, "passed": spent.passed} for spent in verdict.budget
-        },
+        "budget": {spent.name: _spent_json(spent) for spent in verdict.budget},
+        "latency": None if verdict.latency is None else verdict.latency.to_json(),
         "arena": None if verdict.arena is None else verdict.arena.to_json(),
         "runs": {stage: run_about(run) for stage, run in verdict.runs.items()},
         "findings": [finding.to_json() for finding in verdict.findings],
@@ -123,6 +123,11 @@ def rewritten_json(artifact: Artifact) -> RewrittenRow | None:
         "from_sha256": before.sha256,
         "from_signature": before.signature.to_json(),
     }
+
+
+def _spent_json(spent: Spent) -> SpentRow:
+    row: SpentRow = {"spent": spent.spent, "limit": spent.limit, "passed": spent.passed}
+    return row if spent.interval is None else {**row, "interval": list(spent.interval)}
 
 
 def attribution_json(found: Attribution) -> dict[str, Any]:
@@ -210,7 +215,14 @@ def artifact_json(artifact: Artifact) -> ArtifactDocument:
 
 def run_json(run: Run, out: Path) -> RunDocument:
     """Return a run's facts as JSON."""
-    return {"outputs": str(out), "signature": _sorted_json(run.signature), "fed": dict(run.fed), **run_about(run)}
+    document: RunDocument = {
+        "outputs": str(out),
+        "signature": _sorted_json(run.signature),
+        "fed": dict(run.fed),
+        "latency": None if run.latency is None else run.latency.to_json(),
+        **run_about(run),
+    }
+    return cast("RunDocument", plain_json(document))
 
 
 def status_json(rows: Sequence[Status]) -> list[StatusRow]:

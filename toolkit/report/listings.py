@@ -30,9 +30,16 @@ def artifact_text(artifact: Artifact) -> Text:
 def run_text(run: Run, out: Path) -> Text:
     """Return a run's facts for a terminal."""
     fed = [f"  fed {name}: {how}" for name, how in run.fed.items()]
-    return printable.lines(
-        [f"{out}   {run.count} samples on {where_text(run)}", *fed, *signature_lines(run.signature.to_json())]
-    )
+    lines = [f"{out}   {run.count} samples on {where_text(run)}", *fed, *signature_lines(run.signature.to_json())]
+    if run.latency is not None:
+        from toolkit.report.latency import latency_lines
+        from toolkit.verdict.latency_findings import findings_of
+
+        lines += [f"  {label:<13} {printable.sentence(line)}" for label, line in latency_lines(run.latency)]
+        lines += [
+            f"  {finding.severity}: {printable.sentence(finding.message)}" for finding in findings_of(run.latency)
+        ]
+    return printable.lines(lines)
 
 
 def inspected_text(path: Path, held: Mapping[str, Any], screen: Screen = PAGE) -> Text:

@@ -68,7 +68,7 @@ def markdown(verdict: Verdict, artifact: str) -> str:
             "</details>",
         ]
         lines += ["", *folded] if verdict.attribution.operators else []
-    lines += [*_of_stages(verdict), *_of_tasks(verdict), *_of_weights(verdict.account)]
+    lines += [*_of_stages(verdict), *_of_tasks(verdict), *_of_weights(verdict.account), *_of_latency(verdict)]
     if verdict.inputs:
         lines += ["", "## Inputs", "", *map(_item, input_lines(verdict.inputs))]
     if verdict.kinds:
@@ -175,6 +175,17 @@ def _of_weights(account: Account | None) -> list[str]:
         named = (row["operator"], _Name(row["tensor"]), row["role"], row["dtype"])
         lines.append(_row(*named, number_text(float(row["sqnr_db"]), ""), said))
     return lines
+
+
+def _of_latency(verdict: Verdict) -> list[str]:
+    """Return the lines about latency and memory, if they were measured, then the budgets for them."""
+    if verdict.latency is None:
+        return []
+    from toolkit.report.latency import budget_lines, latency_lines
+
+    told = [f"{label}: {line}" if label else line for label, line in latency_lines(verdict.latency)]
+    told += [f"budget: {line}" for line in budget_lines(verdict)]
+    return ["", "## Latency", "", *map(_item, told)]
 
 
 def _calibrated(verdict: Verdict) -> str:

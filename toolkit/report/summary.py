@@ -29,6 +29,7 @@ def summary_lines(verdict: Verdict, width: int | None) -> list[str]:
     lines += [f"  {printable.sentence(line)}" for line in tried_lines(verdict)]
     lines += [_line("size", size_text(verdict))]
     lines += [_said("arena", arena_text(verdict))] if verdict.arena is not None else []
+    lines += _latency(verdict)
     for task in verdict.tasks:
         shown = ", ".join(f"{stage} {value:.4f}" for stage, value in task.scores.items() if stage in _ends(verdict))
         lines.append(_said("accuracy", f"{task.metric}: {shown}"))
@@ -56,7 +57,7 @@ def size_text(verdict: Verdict) -> str:
     if floats and artifact.size_bytes != floats:
         text += f", {artifact.size_bytes / floats:.0%} of the {size(floats)} in float32"
     spent = next((each for each in verdict.budget if each.name == "file_bytes"), None)
-    return text + ("" if spent is None else f"; limit {size(spent.limit)}{'' if spent.passed else '  FAIL'}")
+    return text + ("" if spent is None else f"; limit {size(int(spent.limit))}{'' if spent.passed else '  FAIL'}")
 
 
 def deciding_rows(verdict: Verdict) -> list[Comparison]:
@@ -127,3 +128,13 @@ def _said(label: str, said: str) -> str:
 
 def _line(label: str, said: str) -> str:
     return f"  {label:<{_LABEL}}{said}"
+
+
+def _latency(verdict: Verdict) -> list[str]:
+    """Return the lines about latency and memory, if they were measured; of what one screen has no room for, -v shows the rest."""
+    if verdict.latency is None:
+        return []
+    from toolkit.report.latency import budget_lines, latency_lines
+
+    lines = [_said(label, line) for label, line in latency_lines(verdict.latency) if label]
+    return lines + [_line("budget", line) for line in budget_lines(verdict)]

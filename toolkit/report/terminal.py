@@ -88,6 +88,7 @@ def _whole(verdict: Verdict) -> list[str]:
     lines.append(f"  file          {size_text(verdict)}" + (f"     {untimed}" if untimed else ""))
     if verdict.arena is not None:
         lines.append(f"  arena         {arena_text(verdict)}")
+    lines += _latency_lines(verdict)
     last = list(verdict.runs.values())[-1]
     original, canonical = verdict.runs["original"].engine, verdict.runs.get("source", verdict.runs["original"]).engine
     theirs = "" if original == canonical else f"original on {original}; "
@@ -96,3 +97,13 @@ def _whole(verdict: Verdict) -> list[str]:
     lines += [f"  {line}" for line in candidate_lines(verdict)]
     lines += [f"  {finding.severity}: {printable.sentence(finding.message)}" for finding in verdict.findings]
     return lines
+
+
+def _latency_lines(verdict: Verdict) -> list[str]:
+    """Return the lines about latency and memory, if they were measured, then the budgets for them."""
+    if verdict.latency is None:
+        return []
+    from toolkit.report.latency import budget_lines, latency_lines
+
+    lines = [f"  {label:<13} {printable.sentence(line)}" for label, line in latency_lines(verdict.latency)]
+    return lines + [f"  {'budget':<13} {line}" for line in budget_lines(verdict)]

@@ -13,6 +13,7 @@ from toolkit import environments
 from toolkit.bundle import bundle
 from toolkit.diagnosis.attribute import attributed
 from toolkit.errors import EdgeToolkitError, LimitReached, Unconvertible, WorkerError
+from toolkit.execution.latency import LatencyRequest
 from toolkit.files import outputs
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline import declared_shapes, signatures, unsupported_dtypes
@@ -26,6 +27,7 @@ from toolkit.pipeline.prepare import (
     refuse_severe,
     require_kinds,
     require_known_outputs,
+    require_some_timed,
     settled,
 )
 from toolkit.profiles.recipe import Asked
@@ -60,6 +62,7 @@ def build(
     calibration: Sets = None,
     evaluation: Sets = None,
     scheme: str | Asked | None = None,
+    timing: LatencyRequest | None = None,
     executor: Executor | None = None,
 ) -> Outcomes:
     """Convert, run and judge a model for each target, and write `out/<target>/`; return each target's verdict, or the error in its place.
@@ -72,9 +75,11 @@ def build(
     scheme's variants it takes the one that drifts least. `scheme` is a single scheme, or the whole request for quantization in place of the
     profiles'. Each of several signatures (`original.signature`) is built and judged on its own: `out/<signature>/<target>/`, outcomes by
     "<signature>/<target>". For several sizes (`original.sizes`) one artifact is made, at the first size, and judged at each: its verdict is the
-    gravest, and the verdicts of the sizes are in `out/<target>/sizes/<size>/`. Raises RequestError for mistakes in the request as a whole.
+    gravest, and the verdicts of the sizes are in `out/<target>/sizes/<size>/`. `timing` asks for the latency on targets that are the device itself.
+    Raises RequestError for mistakes in the request as a whole.
     If the bundle of one of several targets cannot be written, the error is that target's outcome; for a single target it is raised.
     """
+    timing = timing or LatencyRequest()
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
     original, targets, out = original_of(original), targets_of(targets), Path(out)
     samples = samples_from(samples, calibration, evaluation)
@@ -86,6 +91,7 @@ def build(
 
     asking = settled(targets, original, samples, partial(recipes_of, asked=asked), require_places)
     profiles = [profile for profile, _ in asking]
+    require_some_timed(profiles, timing)
     wanted = dict(zip(dict.fromkeys(targets), profiles, strict=True))
     names = {profile.name: recipes for profile, recipes in asking}
     with executing(executor, original) as running:
@@ -95,7 +101,7 @@ def build(
         if original.signature == ALL:
             bundle.require_places(bundle_places(tuple(str(one.signature) for one in each), names, out), reads)
         if len(each) == 1:
-            return _build(each[0], wanted, samples, out, asked, running)
+            return _build(each[0], wanted, samples, out, asked, running, timing=timing)
         samples.require_known([str(one.signature) for one in each])
         require_known_outputs(original, samples, running)
         outputs.require_writable(out)
@@ -103,13 +109,20 @@ def build(
         for one in each:
             key = str(one.signature)
             place = out / signatures.folder_of(key)
-            build_one = partial(_build, one, wanted, samples.of_signature(key), place, asked, running)
+            build_one = partial(_build, one, wanted, samples.of_signature(key), place, asked, running, timing=timing)
             outcomes |= signatures.on_its_own(key, names, build_one)
     return outcomes
 
 
 def _build(
-    original: Original, wanted: Mapping[str, Target], samples: Samples, out: Path, asked: Asked, executor: Executor
+    original: Original,
+    wanted: Mapping[str, Target],
+    samples: Samples,
+    out: Path,
+    asked: Asked,
+    executor: Executor,
+    *,
+    timing: LatencyRequest,
 ) -> Outcomes:
     """Do the work of `build` for one signature; `wanted` are the targets by their names in the request."""
     profiles = list(wanted.values())
@@ -123,7 +136,7 @@ def _build(
     recipes = {profile.name: recipes_of(profile, asked) for profile in profiles}
     make_environments([(profile, recipes[profile.name]) for profile in profiles], executor.settings)
     model, *others = declared_shapes.drawn_at_each(
-        opened, samples, [recipe for each in recipes.values() for recipe in each]
+        opened, samples, [recipe for each in recipes.values() for recipe in each], timing
     )
     sizes = declared_shapes.Sizes(others, model.source.size)
     attempts: dict[str, list[tuple[str, Attempt]]] = {profile.name: [] for profile in profiles}

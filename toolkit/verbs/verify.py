@@ -12,6 +12,7 @@ from toolkit.bundle import bundle
 from toolkit.conversion.artifacts import Artifact
 from toolkit.diagnosis.attribute import attributed
 from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError
+from toolkit.execution.latency import LatencyRequest
 from toolkit.files import outputs
 from toolkit.files.foreign import require_reachable
 from toolkit.findings import Finding
@@ -26,6 +27,7 @@ from toolkit.pipeline.prepare import (
     profiles_of,
     require_kinds,
     require_known_outputs,
+    require_some_timed,
     settled,
 )
 from toolkit.source import source
@@ -57,6 +59,7 @@ def verify(
     *,
     calibration: Sets = None,
     evaluation: Sets = None,
+    timing: LatencyRequest | None = None,
     executor: Executor | None = None,
 ) -> Outcomes:
     """Judge an existing artifact against its original, as `build` does, and return the outcomes; reports are written only if `out` is given.
@@ -66,6 +69,7 @@ def verify(
     own, against the original's signature of that name, with outcomes like those of `build`. A signature that only one side has is an error among the
     outcomes.
     """
+    timing = timing or LatencyRequest()
     original, targets = original_of(original), targets_of(targets)
     samples = samples_from(samples, calibration, evaluation)
     out = None if out is None else Path(out)
@@ -76,7 +80,9 @@ def verify(
         if out is not None:
             bundle.require_places(bundle_places(original.signature, names, out), reads, reports=True)
 
-    names = [profile.name for profile, _ in settled(targets, original, samples, lambda _: [], require_places)]
+    profiles = [profile for profile, _ in settled(targets, original, samples, lambda _: [], require_places)]
+    require_some_timed(profiles, timing)
+    names = [profile.name for profile in profiles]
     if out is not None:
         outputs.require_writable(out)
     outcomes: Outcomes = {}
@@ -86,14 +92,14 @@ def verify(
         if out is not None and not isinstance(pairs, tuple):
             bundle.require_places(bundle_places(tuple(pairs), names, out), reads, reports=True)
         if isinstance(pairs, tuple):
-            return _verify(pairs, targets, samples, out, running, named.renames)
+            return _verify(pairs, targets, samples, out, running, named.renames, timing=timing)
         if named.renames:
             raise RequestError("--rename: is for one signature; give --signature with it")
         samples.require_known(pairs)
         require_known_outputs(original, samples, running)
         for key, pair in pairs.items():
             place = None if out is None else out / signatures.folder_of(key)
-            verify_one = partial(_verify, pair, targets, samples.of_signature(key), place, running)
+            verify_one = partial(_verify, pair, targets, samples.of_signature(key), place, running, timing=timing)
             outcomes |= signatures.on_its_own(key, names, verify_one)
     return outcomes
 
@@ -105,6 +111,8 @@ def _verify(
     out: Path | None,
     executor: Executor,
     renames: Sequence[str] = (),
+    *,
+    timing: LatencyRequest,
 ) -> Outcomes:
     """Do the work of `verify` for one signature; raise the error of the pair if there is one."""
     if isinstance(pair, EdgeToolkitError):
@@ -115,7 +123,8 @@ def _verify(
     require_kinds(opened[0], samples, profiles)
     has_calibration = samples.of(opened[0].key)[0] is not None
     wanted = {one.name: own_artifact.asked(one, held, has_calibration=has_calibration) for one in profiles}
-    model, *others = declared_shapes.drawn_at_each(opened, samples, own_artifact.recipes_of(wanted.values()))
+    recipes = own_artifact.recipes_of(wanted.values())
+    model, *others = declared_shapes.drawn_at_each(opened, samples, recipes, timing)
     held, called = bound(held, model.source, renames)
     for one in (model, *others):
         one.held = called

@@ -30,22 +30,32 @@ from toolkit.wire import labels
 from toolkit.wire.shards import sample_names
 
 if TYPE_CHECKING:
+    from toolkit.execution.latency import Latency
     from toolkit.profiles import Target
     from toolkit.verdict.attribution import Attribution
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """How much of a budget the artifact takes, in the unit of the budget's name."""
+    """How much of a budget the artifact takes, in the unit of the budget's name. `interval` holds the true value, if that is measured."""
 
     name: str
-    spent: int
-    limit: int
+    spent: float
+    limit: float
+    interval: tuple[float, float] | None = None
+
+    @property
+    def status(self) -> Outcome:
+        """Return whether it is within the limit; "inconclusive" if the limit lies in the interval. NaN fails."""
+        low, high = self.interval or (self.spent, self.spent)
+        if not (low <= self.limit and self.spent == self.spent):
+            return "failed"
+        return "passed" if max(high, self.spent) <= self.limit else "inconclusive"
 
     @property
     def passed(self) -> bool:
-        """Whether it is within the limit."""
-        return self.spent <= self.limit
+        """Whether it is within the limit for certain."""
+        return self.status == "passed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,8 @@ class Verdict:
     `steps` and `drawn` are the runs and the folder of their samples, as in `Evidence`. `account` says where the artifact's constants come from; None
     if that was not examined. `given` is whether the user gave the file. `attempts` are all schemes that were tried for the target, in order, with
     this one. `attribution` names the operator that made the guilty stage fail; None if there was no search. `kinds` are the kinds of outputs, and
-    `inputs` the ranges that inputs are fed with, by name. `arena` is what the artifact needs of one, on a runtime with arenas.
+    `inputs` the ranges that inputs are fed with, by name. `arena` is what the artifact needs of one, on a runtime with arenas, and `latency` what was
+    measured on the device; None if it was not.
     """
 
     target: Target
@@ -97,6 +108,7 @@ class Verdict:
     float_bytes: int | None = None
     inputs: Mapping[str, InputRange] = field(default_factory=dict)
     arena: Arena | None = None
+    latency: Latency | None = None
 
     def __repr__(self) -> str:
         guilty = f", guilty stage {self.guilty_stage}" if self.guilty_stage else ""
@@ -145,10 +157,11 @@ class Verdict:
         """Return "passed" only if there is evidence on the total, every comparison and budget passed, and no finding is against it."""
         evidence = all(count > 0 for name, count in self.samples.items() if name == "verification")
         broken = any(finding.is_error for finding in self.findings)
-        if broken or not evidence or not all(spent.passed for spent in self.budget):
+        if broken or not evidence or any(spent.status == "failed" for spent in self.budget):
             return "failed"
         judged = self.judged.outcome
         open_ = any(finding.severity == "inconclusive" for finding in self.findings)
+        open_ = open_ or not all(spent.passed for spent in self.budget)
         return "inconclusive" if judged == "passed" and open_ else judged
 
     @property

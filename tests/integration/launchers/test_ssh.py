@@ -17,13 +17,15 @@ import pytest
 from tests.integration.launchers.loopback_board import HOST, LoopbackBoard, board_in, make_key, reachable, tampered
 from toolkit import launchers
 from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailable, WorkerLied
+from toolkit.execution.latency import LatencyRequest
 from toolkit.execution.run import Execution, run_job, run_of
+from toolkit.execution.timing_jobs import times_of, timing_jobs
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.jobs.store import Entry
 from toolkit.launchers import ssh
 from toolkit.launchers.boards import bringing, line
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 from toolkit.wire.request import sha256
 from toolkit.wire.shards import ShardWriter
 
@@ -100,6 +102,24 @@ def test_a_job_on_a_board_gives_the_same_bytes_as_here(board, jobs, fresh_home, 
     assert (about["launcher"], about["machine"]) == ("ssh", MACHINE)
     assert {"cpu", "processor", "kernel", "python", "board"} <= set(about)
     assert about["confined"] == here[1].about["confined"].replace(", PID namespace", "")
+    assert left(board) == []
+
+
+def test_calls_are_timed_on_the_board(board, jobs, fresh_home, tmp_path):
+    """By its own clock, in its own process: the way there and back is in no call."""
+    samples, _ = jobs(on(), slow=[[0, 50], [1, 20]])
+    asked = LatencyRequest(asked=True)
+    made = timing_jobs(tmp_path / "model.fake", samples.output("samples"), Execution(on(), "fake"), asked, Limits())
+    rule = {"window_s": 0.05, "faster": 0.5, "warm_up_most_s": 0.2, "calls": 3, "seconds": 0.05, "most_s": 60.0}
+
+    (entry,) = done(fresh_home, replace(made.processes[0], options={**made.processes[0].options, "rule": rule}))
+
+    times = times_of(entry)
+    assert times.about["launcher"] == "ssh"
+    assert times.first_ms >= 50
+    assert times.ms.min() >= 20
+    assert times.memory["peak_bytes"] >= times.memory["before_bytes"] > 0
+    assert times.machine["cores"] >= 1
     assert left(board) == []
 
 

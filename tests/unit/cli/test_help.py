@@ -21,7 +21,7 @@ from toolkit.cli import calibration, completion, debug, info, judge, package, sw
 from toolkit.cli.common import Common, Detailed, Located, Made, Printed
 from toolkit.cli.handed import Handed
 from toolkit.cli.help import GROUPS, HELP, OTHERS
-from toolkit.cli.option_groups import Allowed, Quantized
+from toolkit.cli.option_groups import Allowed, Quantized, Timed
 from toolkit.cli.reported import Reported
 from toolkit.cli.verbs import app, program
 from toolkit.errors import RequestError
@@ -39,6 +39,7 @@ ACTS = {
     Handed: r"\bhanded\(",
     Quantized: r"\bquantized\(",
     Allowed: r"\bcommon\.executor\(allowed\)",
+    Timed: r"\btimed\.request\b",
     Reported: r"\breported\(",
     Detailed: r"\bdetailed\.screen",
 }
@@ -185,6 +186,9 @@ def test_verify_with_bounds_refuses_each_option_that_would_do_nothing(tmp_path):
         "x=1",
         "--trust",
         "--allow-network",
+        "--latency",
+        "--sustained",
+        "3",
     ]
     context = VERBS["verify"].make_context("verify", [str(tmp_path), *said])
 
@@ -193,6 +197,7 @@ def test_verify_with_bounds_refuses_each_option_that_would_do_nothing(tmp_path):
             common=Common(False),
             handed=_read(judge.HandedSeveral, context),
             allowed=_read(Allowed, context),
+            timed=_read(Timed, context),
             reported=Reported(None, as_json=False),
             detailed=Detailed(False),
             artifact=tmp_path,
@@ -202,7 +207,7 @@ def test_verify_with_bounds_refuses_each_option_that_would_do_nothing(tmp_path):
         )
 
     assert refused.value.problem.endswith(
-        "takes no --stop-early, --reference-device, --shape, --trust, --allow-network"
+        "takes no --stop-early, --reference-device, --shape, --trust, --allow-network, --latency, --sustained"
     )
 
 

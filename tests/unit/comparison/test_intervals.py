@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from toolkit.comparison import intervals
-from toolkit.comparison.intervals import _fraction, clopper_pearson, samples_by_width, samples_needed
+from toolkit.comparison.intervals import _fraction, clopper_pearson, median_interval, samples_by_width, samples_needed
 
 
 def at_least(hits, samples, rate):
@@ -130,3 +130,38 @@ def test_tails_are_exact(hits, samples, rate):
 
     assert intervals.at_least(hits, samples, rate) == pytest.approx(float(at_least(hits, samples, rate)), abs=1e-12)
     assert intervals.poisson_at_least(hits, mean) == pytest.approx(1 - fewer, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("count", "low", "high", "confidence"),
+    [
+        (6, 1, 6, 0.96875),  # 1 - 2 / 64
+        (9, 2, 8, 0.9609375),  # 1 - 2 (1 + 9) / 512
+        (35, 12, 24, 0.9590),  # tables: Hettmansperger and McKean; 1 - 2 B(11; 35, 1/2)
+        (100, 40, 61, 0.9648),  # David and Nagaraja, 7.1
+    ],
+)
+def test_the_interval_of_a_median_is_that_of_the_tables(count, low, high, confidence):
+    """Values 1 to n: the ends are the places."""
+    found = median_interval(list(range(count, 0, -1)), 0.95)
+
+    assert found[:2] == (low, high)
+    assert found.confidence == pytest.approx(confidence, abs=1e-4)
+
+
+def test_too_few_values_have_no_interval_of_their_median():
+    """Five enclose it with 93.75 %; none, one and a NaN enclose nothing."""
+    assert median_interval([1, 2, 3, 4, 5], 0.95) is None
+    assert median_interval([1, 2, 3, 4, 5], 0.93)[:2] == (1, 5)
+    assert median_interval([], 0.5) is None
+    assert median_interval([1.0], 0.5) is None
+    assert median_interval([1, 2, 3, 4, 5, 6, math.nan], 0.9) is None
+
+
+def test_the_interval_holds_the_median_as_often_as_it_says():
+    """Of a distribution with a long tail, as times have."""
+    drawn = np.random.default_rng(0).exponential(size=(4000, 6))
+
+    held = [low <= math.log(2) <= high for low, high, _ in (median_interval(row.tolist(), 0.95) for row in drawn)]
+
+    assert np.mean(held) == pytest.approx(0.96875, abs=0.01)

@@ -34,6 +34,7 @@ BY_NAME = {
     "toolkit.execution.infer": "a runtime, of the plugins",
     "toolkit.execution.arena": "a runtime, of the plugins",
     "toolkit.execution.probe": "a runtime, of the plugins",
+    "toolkit.execution.timing": "a runtime, of the plugins",
     "toolkit.engines.kept_scheme": "a scheme, of the plugins",
     "toolkit.samples.lint": "a lint, of the plugins",
     "toolkit.conversion.onnx.audit": "a scheme, of the plugins",

@@ -321,12 +321,25 @@ def test_labels_that_are_gone_are_evidence_that_is_gone(release, old):
     assert list(rows(gate, "failed")) == ["task top_k_accuracy"]
 
 
+def timed(low, high, **said):
+    """Return the latency of a report, of this interval, whose median is its middle."""
+    place = {
+        "engine": "fake 1",
+        "launcher": "ssh",
+        "cpu": "a board",
+        "threads": 1,
+        "timed": "invoke",
+        "disturbed": False,
+    }
+    return {"median_ms": (low + high) / 2, "interval_ms": [low, high], **place, **said}
+
+
 @pytest.mark.parametrize(
     ("about", "what"),
     [
         ({"size_bytes": 1051}, "size_bytes"),
-        ({"latency_ms": 10.6}, "latency_ms"),
-        ({"latency_ms": None}, "latency_ms"),
+        ({"latency": timed(10.6, 10.6)}, "latency_ms"),
+        ({"latency": None}, "latency_ms"),
         ({"findings": [{"code": "clipped", "severity": "warning"}] * 2}, "finding clipped"),
         ({"findings": [{"code": "known", "severity": "warning"}]}, "finding known"),
         ({"findings": [{"code": "seen", "severity": "warning"}] * 2}, "finding seen"),
@@ -340,8 +353,8 @@ def test_labels_that_are_gone_are_evidence_that_is_gone(release, old):
 )
 def test_what_got_worse_fails_by_itself(release, tmp_path, about, what):
     known = [{"code": "known", "severity": "info"}, {"code": "seen", "severity": "warning"}]
-    regression.update(release("old", latency_ms=10.0, findings=known), tmp_path / "old.json")
-    usual = {"latency_ms": 10.5, "size_bytes": 1050, "findings": known}
+    regression.update(release("old", latency=timed(9.9, 10.0), findings=known), tmp_path / "old.json")
+    usual = {"latency": timed(9.8, 10.4), "size_bytes": 1050, "findings": known}
 
     same = regression.check(release("same", **usual), tmp_path / "old.json")
     worse = regression.check(release("worse", **{**usual, **about}), tmp_path / "old.json")
@@ -636,7 +649,7 @@ def test_a_baseline_that_did_not_pass_is_no_baseline(release, tmp_path):
 
 
 def test_updating_says_what_is_different_from_now_on(release, old):
-    new = release("new", right(range(20)), size_bytes=900, latency_ms=2.5, tools={"tensorflow": "2.22.0"})
+    new = release("new", right(range(20)), size_bytes=900, latency=timed(2.5, 2.5), tools={"tensorflow": "2.22.0"})
 
     said = regression.update(new, old)
 

@@ -6,6 +6,8 @@ Releases here are made by hand; `test_baseline.py` has those that were read from
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from toolkit.findings import CodeCount
 from toolkit.regression import behaviour, facts
 from toolkit.regression.limits import Allowance, limits
 from toolkit.regression.losses import losses
-from toolkit.regression.record import TaskRecord
+from toolkit.regression.record import LatencyRecord, TaskRecord
 from toolkit.regression.rows import GateRow, allow, judged, noticed, within
 from toolkit.tensors.signature import Signature
 
@@ -81,6 +83,35 @@ def test_the_time_of_a_call(was, now, expected):
     _, row = facts.sizes(release(latency_ms=was), release(latency_ms=now), BY)
 
     assert row == expected
+
+
+def timed(low, high, place="board", *, disturbed=False):
+    return release(latency_ms=(low + high) / 2, latency=LatencyRecord(low, high, place, disturbed))
+
+
+@pytest.mark.parametrize(
+    ("now", "status"),
+    [
+        (timed(9.5, 10.5), "passed"),  # all of it within the twentieth
+        (timed(9.0, 10.6), "inconclusive"),  # its slowest is beyond, its fastest is not
+        (timed(11.0, 12.0), "inconclusive"),  # may be as slow as the last release may have been, and a twentieth
+        (timed(11.6, 12.0), "failed"),
+        (timed(11.6, 12.0, disturbed=True), "inconclusive"),  # other programs' time is in it
+        (timed(9.0, math.inf), "inconclusive"),  # nothing bounds it
+        (timed(1.0, 1.1, "another board"), "noticed"),
+        (timed(90.0, 99.0, "another board"), "noticed"),
+    ],
+)
+def test_latencies_are_compared_by_their_intervals_and_only_of_one_place(now, status):
+    """The last release: 9 to 11 ms, the median 10."""
+    _, row = facts.sizes(timed(9.0, 11.0), now, BY)
+
+    assert row.status == status
+
+
+def test_the_interval_of_a_latency_comes_back_from_a_file():
+    for record in (LatencyRecord(1.0, 2.0, "board"), LatencyRecord(0.0, math.inf, "board", disturbed=True)):
+        assert LatencyRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
 
 
 def test_findings():

@@ -8,10 +8,10 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from toolkit.engines.loaded import Call, Loaded, RunOptions
+from toolkit.engines.loaded import Call, Loaded, RunOptions, Sample, Steps
 from toolkit.engines.table_index import read_in
 from toolkit.errors import UnknownName
-from toolkit.tensors.signature import TensorJson
+from toolkit.tensors.signature import SignatureJson, TensorJson
 
 Fit = Callable[[dict[int, np.ndarray]], None]
 Asked = tuple[tuple["int | None", ...], np.dtype]  # shape and dtype of an array
@@ -46,17 +46,27 @@ def load(module: Any, engine: str, model: Path, options: RunOptions) -> Loaded:
     )
     fit = fitting(interpreter)
     key, inputs, outputs = bind(interpreter, options.get("signature"))
-    several = len(interpreter.get_signature_list()) > 1
-    call = _one_of_several(interpreter, key) if several else _the_only(interpreter, inputs, outputs, fit)
-    return Loaded(_checked(call, inputs), engine, {"key": key, "inputs": specs(inputs), "outputs": specs(outputs)})
+    signature: SignatureJson = {"key": key, "inputs": specs(inputs), "outputs": specs(outputs)}
+    if len(interpreter.get_signature_list()) > 1:
+        return Loaded(_checked(_one_of_several(interpreter, key), inputs), engine, signature)
+    feed = _feed(interpreter, inputs, fit)
+    call = _checked(_the_only(interpreter, feed, outputs), inputs)
+    return Loaded(call, engine, signature, steps=Steps(feed, interpreter.invoke))
 
 
-def _the_only(interpreter: Any, inputs: dict[str, TensorDetails], outputs: dict[str, TensorDetails], fit: Fit) -> Call:
-    def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _feed(interpreter: Any, inputs: dict[str, TensorDetails], fit: Fit) -> Callable[[Sample], None]:
+    def feed(sample: Sample) -> None:
         fit({details["index"]: sample[name] for name, details in inputs.items()})
         interpreter.reset_all_variables()  # a fused LSTM continues from its last call; state of the original has a handle, and stays
         for name, details in inputs.items():
             interpreter.set_tensor(details["index"], sample[name])
+
+    return feed
+
+
+def _the_only(interpreter: Any, feed: Callable[[Sample], None], outputs: dict[str, TensorDetails]) -> Call:
+    def call(sample: Sample) -> dict[str, np.ndarray]:
+        feed(sample)
         with read_in(interpreter):
             interpreter.invoke()
         return {name: interpreter.get_tensor(details["index"]) for name, details in outputs.items()}

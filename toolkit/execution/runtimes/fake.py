@@ -2,7 +2,8 @@
 
 The file is JSON: {"signature": {...}, "do": "answer"}. `answer` gives, for each output, the mean of all inputs plus the element's index, and plus
 `error` where that is given (minus it for every second element). Other values of `do`: see `_MISBEHAVIOUR`. Both begin at the sample `at`
-(from 0). `kernels` overrides keys for some kernels, as {"reference": {"do": "abort"}}.
+(from 0). `kernels` overrides keys for some kernels, as {"reference": {"do": "abort"}}. `slow` is a list of [sample, ms]: from that sample on, each
+call waits so long, until the next one's sample.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def load(model: Path, options: RunOptions) -> Loaded:
         nonlocal count
         level = float(np.mean([array.mean(dtype=np.float64) for array in sample.values()]))
         begun = count >= told.get("at", 0)
+        time.sleep(next((ms for at, ms in reversed(told.get("slow", [])) if count >= at), 0) / 1e3)
         error = told.get("error", 0.0) if begun else 0.0
         outputs = {spec["name"]: _ramp(level, spec, error) for spec in signature["outputs"]}
         if misbehave is not None and begun:

@@ -73,8 +73,10 @@ def _of_verdict(document: Document) -> Subject:
         facts["confined"] = "; ".join(sorted(confined))
     checks = [_of_comparison(each) for each in document["comparisons"]]
     for name, spent in document["budget"].items() if "budget" in document else ():
-        status: Status = "passed" if spent["passed"] is True else "failed"
-        said = f"{spent['spent']}, budget {spent['limit']}"
+        status, said = _spent_status(spent), f"{spent['spent']}, budget {spent['limit']}"
+        if "interval" in spent:
+            low, high = map(float, spent["interval"])
+            said = f"{spent['spent']:.4g} [{low:.4g}, {high:.4g}], budget {spent['limit']:g}"
         checks.append(Check("budget", name, f"budget.{name}", status, f"{name} is {said}"))
     broken, notes = _of_findings(document.get("findings", ()))
     if document.get("wanted"):
@@ -89,6 +91,14 @@ def _of_verdict(document: Document) -> Subject:
     name, said = str(document["target"]), _status(document["verdict"])
     of = str(document["source"]["path"] if facts else document["bundle"])
     return Subject(name, "build", said, about, (*checks, *broken), notes, place, seconds, facts, of)
+
+
+def _spent_status(spent: Document) -> Status:
+    """Return the status of a budget; "inconclusive" if its limit lies in the interval of what was measured."""
+    if spent["passed"] is True:
+        return "passed"
+    low, high = map(float, spent["interval"]) if "interval" in spent else (spent["spent"], spent["spent"])
+    return "inconclusive" if low <= spent["limit"] < high else "failed"
 
 
 def _of_runs(document: Document) -> Subject:
