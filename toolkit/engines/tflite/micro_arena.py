@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
@@ -31,13 +30,15 @@ class ArenaProbe(TypedDict):
 def probe(model: Path, signature: str | None, arena_bytes: int | None) -> ArenaProbe:
     """Return what came of one call in an arena of so many bytes; None for one that is large enough for any purpose.
 
-    The inputs are the same each time. An arena that is too small may also end the process.
+    The inputs are the same each time; a size that the file leaves open is the one that it was made with. An arena that is
+    too small may also end the process.
     """
     bound, content = micro.bind(model, signature), model.read_bytes()
     size = micro.roomy_bytes(content) if arena_bytes is None else arena_bytes
-    sample = {spec["name"]: _values(spec) for spec in bound.signature["inputs"]}
     try:
         interpreter = micro.start(content, size)
+        held = {name: interpreter.get_input_details(place) for name, place in bound.inputs.items()}
+        sample = {name: _values(np.dtype(each["dtype"]), tuple(each["shape"])) for name, each in held.items()}
         answers = micro.call_of(interpreter, bound)(sample)
     except RuntimeError as error:
         return {"arena_bytes": size, "said": str(error), "outputs": None, "recorded": {}}
@@ -47,9 +48,9 @@ def probe(model: Path, signature: str | None, arena_bytes: int | None) -> ArenaP
     return {"arena_bytes": size, "said": None, "outputs": digest, "recorded": recorded}
 
 
-def _values(spec: Mapping[str, Any]) -> np.ndarray:
-    """Return an input of a spec: numbers of the whole range of small integers, normal ones in float, and zeros of wide integers, which may be ids."""
-    random, dtype, shape = np.random.default_rng(_SEED), np.dtype(spec["dtype"]), tuple(spec["shape"])
+def _values(dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an input: numbers of the whole range of small integers, normal ones in float, and zeros of wide integers, which may be ids."""
+    random = np.random.default_rng(_SEED)
     if dtype.kind == "f":
         return random.normal(size=shape).astype(dtype)
     if dtype.kind in "iu" and dtype.itemsize <= 2:

@@ -149,7 +149,16 @@ def several() -> File:
     return file
 
 
+def open_batch() -> File:
+    """Return the absolute values of any number of rows."""
+    file = one("ABS", options="AbsOptions")
+    for tensor in file.model.subgraphs[0].tensors:
+        tensor.shapeSignature = [-1, 8]
+    return file
+
+
 MODELS = {
+    "open": open_batch,
     "named": named,
     "kept": kept,
     "several": several,

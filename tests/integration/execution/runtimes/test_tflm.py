@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
+from toolkit import profiles
 from toolkit.environments import resolve
 from toolkit.errors import Unconvertible, UnknownName, WorkerCrashed, WorkerRefused
 from toolkit.execution.run import Execution, run_job, run_of
 from toolkit.jobs.job import Engine
 from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.pipeline import arena
 from toolkit.settings import Settings
 from toolkit.wire.shards import ShardWriter, read_all
 
@@ -140,3 +142,17 @@ print([(spec["name"], spec["operator"], array.ravel().tolist()) for spec, array 
         ("less", "SUB", [4.0, 3.0, 2.0, 1.0]),
         ("squared", "MUL", [16.0, 9.0, 4.0, 1.0]),
     ])  # fmt: skip
+
+
+def test_an_arena_is_tried_with_the_sizes_that_the_engine_has(executor, models):
+    """A file with an open batch has one in memory; the least size runs, and the next smaller one does not."""
+    board = profiles.find("arduino-nano-33-ble")
+
+    for name in ("named", "open", "kept"):
+        found = arena.measured(models / f"{name}.tflite", None, board, executor)
+
+        assert 0 < found.least_bytes <= found.recommended_bytes
+        assert found.least_bytes % 16 == 0
+        assert found.head_bytes + found.tail_bytes == found.recorded_bytes
+    with pytest.raises(Unconvertible, match=r"does not run in an arena of any size: .*GELU"):
+        arena.measured(models / "lacking.tflite", None, board, executor)
