@@ -51,7 +51,7 @@ def inspect_(
     """Tell what a model or an artifact is.
 
     Who wrote it, its signatures, what its outputs mean, variables, operators, what it needs; with a builder, what would be restored.
-    With --target, whether an artifact can run there, as its bytes show.
+    With --target, whether an artifact can run there, as its bytes show; for a microcontroller it is run, to measure its arena.
     """
     from toolkit import report
     from toolkit.verbs.inspect import inspect

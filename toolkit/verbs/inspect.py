@@ -48,7 +48,8 @@ def inspect(
     which variables were restored. An artifact also has sizes and dtypes. `output_kinds` has the assumed kinds of outputs for each signature's key (""
     for none); `kinds` are the declared ones. RequestError if these do not fit.
 
-    `targets` has, for an artifact and each of the named targets, what is known against it before it runs: the error, or None, and findings.
+    `targets` has, for an artifact and each of the named targets, what is known against it before it runs: the error, or None, and findings. For a
+    target whose runtime has arenas the artifact is run, to measure its arena.
     """
     original = original_of(model)
     profiles = [] if not targets else profiles_of(targets_of(targets))
@@ -56,7 +57,8 @@ def inspect(
         raise RequestError(
             f"{original.path}: is no artifact, which --target asks for", "edge-toolkit convert makes one"
         )
-    with executing(executor, original if original.loads else None) as running:
+    runs = original.loads or any(arena.step_of(profile) is not None for profile in profiles)
+    with executing(executor, original if runs else None) as running:
         found = (
             inspect_artifact(original.path, running)
             if _format_of(original.path) is not None
