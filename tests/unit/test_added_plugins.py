@@ -107,6 +107,26 @@ def test_a_metric(program):
     assert program.completes("compare a b --metric tw") == {"twice_off"}
 
 
+PACKAGER = '''"""The size of the model, as a text."""
+
+
+def write(verdict, folder):
+    (folder / "size.txt").write_text(f"{verdict.artifact.size_bytes}\\n")
+'''
+
+
+def test_a_packager(program):
+    """A profile may name it, and is told of it where its name is misspelt."""
+    program.add("bundle/packagers/size_text.py", PACKAGER)
+    check = profiles(program, right='packagers = ["size_text"]\n', misspelt='packagers = ["size_tex"]\n')
+
+    right, misspelt = program.run(check.format("right"), check.format("misspelt"))
+
+    assert right.status == 0, right.said
+    assert misspelt.status == 2
+    assert "did you mean 'size_text'?" in misspelt.said
+
+
 TASK_METRIC = '''"""The share of samples that are far off."""
 
 BETTER = "lower"

@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from toolkit import printable
 from toolkit.cli.common import Made, say
+from toolkit.cli.help import TARGET
 from toolkit.cli.verbs import app, verb
+
+
+def _option(name: str, metavar: str, said: str) -> Any:
+    return typer.Option(name, metavar=metavar, rich_help_panel=TARGET, help=said)
 
 
 @verb(
@@ -25,18 +30,12 @@ def serve_device_(
     common: Made,
     address: Annotated[
         str | None,
-        typer.Option(
-            "--address", metavar="ADDRESS", help="The address to listen at; else this machine's in its network."
-        ),
+        _option("--address", "ADDRESS", "The address to listen at; else this machine's in its network."),
     ] = None,
-    port: Annotated[int, typer.Option("--port", metavar="N", help="The port; 0 for any free one.")] = 0,
-    host: Annotated[
-        str | None, typer.Option("--host", metavar="NAME", help="The name by which the phone finds this machine.")
-    ] = None,
-    cert: Annotated[
-        Path | None, typer.Option("--cert", metavar="FILE", help="A certificate's chain (PEM), for https.")
-    ] = None,
-    key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Its private key (PEM).")] = None,
+    port: Annotated[int, _option("--port", "N", "The port; 0 for any free one.")] = 0,
+    host: Annotated[str | None, _option("--host", "NAME", "The name by which the phone finds this machine.")] = None,
+    cert: Annotated[Path | None, _option("--cert", "FILE", "A certificate's chain (PEM), for https.")] = None,
+    key: Annotated[Path | None, _option("--key", "FILE", "Its private key (PEM).")] = None,
 ) -> int:
     """Make a phone a device: serve it a page that runs models.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from toolkit.errors import RequestError
 from toolkit.launchers.browser import packages
-from toolkit.launchers.phones.address import default_address, listen, read_certificate, require_address
+from toolkit.launchers.phones.address import default_address, listen, read_certificate, require_address, require_host
 from toolkit.launchers.phones.local_line import LocalLine
 from toolkit.launchers.phones.pairing import Pairing
 from toolkit.launchers.phones.phone import Phone
@@ -53,11 +53,12 @@ def serve_device(place: Place, say: Callable[[str], None], settings: Settings | 
     if not 0 <= place.port <= 65_535:
         raise RequestError(f"--port {place.port}: expected 0 to 65535, 0 for any free one")
     address = default_address() if place.address is None else require_address(place.address)
+    host = None if place.host is None else require_host(place.host)
     tls = read_certificate(place.cert, place.key)
     site = Site({name: packages.make_packages(name, settings) for name in packages.LOCKED})
     listener = listen(address, place.port)
     port = listener.getsockname()[1]
-    hosts = tuple(_host(name, port, secure=tls is not None) for name in (place.host, address) if name is not None)
+    hosts = tuple(_host(name, port, secure=tls is not None) for name in (host, address) if name is not None)
     phone = Phone(Pairing(), say)
     server = PhoneServer(listener, hosts, phone, site, tls)
     url = f"{server.scheme}://{hosts[0]}/"

@@ -17,7 +17,7 @@ import typer
 
 import toolkit
 from toolkit import profiles, registry
-from toolkit.cli import calibration, completion, debug, info, judge, package, sweep, targets
+from toolkit.cli import calibration, completion, debug, info, judge, package, serve_device, sweep, targets
 from toolkit.cli.common import Common, Detailed, Located, Made, Printed
 from toolkit.cli.handed import Handed
 from toolkit.cli.help import GROUPS, HELP, OTHERS
@@ -33,7 +33,7 @@ WIDTH = 80
 # What the source of a verb, or of what it hands the group to, has where options of the group act.
 ACTS = {
     Common: r"\bcommon\.executor\(allowed\)",
-    Made: r"launchers\.setup\(.*common\.settings\)",
+    Made: r"(launchers\.setup|serve_device)\(.*common\.settings\)",
     Located: r"doctor\(common\.settings\)",
     Printed: r"\bcommon\.show\(",
     Handed: r"\bhanded\(",
@@ -70,8 +70,9 @@ def shown(*words: str) -> str:
 
 def function_of(name: str) -> Any:
     """Return the function that a verb was made of."""
-    modules = (package, judge, sweep, debug, calibration, targets, info)
-    names = (name.replace(" ", "_"), f"{name}_")
+    modules = (package, judge, sweep, debug, calibration, targets, info, serve_device)
+    stem = re.sub("[ -]", "_", name)
+    names = (stem, f"{stem}_")
     (found,) = (getattr(module, each) for module in modules for each in names if hasattr(module, each))
     return found
 
@@ -392,6 +393,6 @@ def test_a_target_is_begun_and_the_lists_say_how_it_is_verified(commands, tmp_pa
     assert not (tmp_path / "my-board.toml").exists()
     mine = next(row for row in json.loads(listed.printed) if row["name"] == "my-board")
     assert mine["verified"] == {
-        "how": "emulated (QEMU, cortex-a72); not timed", "host": False, "emulated": True, "timed": False
+        "how": "emulated (QEMU, cortex-a72); not timed", "host": False, "emulated": True, "timed": False, "stands_in": False, "static": False,
     }  # fmt: skip
     assert "verified: emulated (QEMU, cortex-a72); not timed" in shown.printed

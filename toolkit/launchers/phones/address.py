@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import re
 import socket
 import ssl
 from pathlib import Path
@@ -10,6 +12,10 @@ from pathlib import Path
 from toolkit.errors import RequestError, TargetUnavailable
 
 _SOMEWHERE = ("192.0.2.1", 9)  # RFC 5737: of documentation; choosing a way there sends nothing
+_HOST = re.compile(
+    r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*"
+)  # RFC 1123, 2.1; other letters are punycode's, xn--...
+_LONGEST_HOST = 253  # RFC 1035, 2.3.4, without the last dot
 _NAME_IT = "name the address of this machine that the phone reaches: --address ADDRESS (`ip -brief address` lists them)"
 
 
@@ -39,6 +45,20 @@ def require_address(text: str) -> str:
     return str(address)
 
 
+def require_host(text: str) -> str:
+    """Return a name or an address as browsers put it into the header Host, in small letters; RequestError for a text that is neither."""
+    name = text.lower()
+    if _HOST.fullmatch(name) and len(name) <= _LONGEST_HOST:
+        return name
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        raise RequestError(
+            f"--host {text!r}: is no name of a machine; expected one as pc.example, without a scheme, a port or a path",
+            "the port is --port",
+        ) from None
+
+
 def listen(address: str, port: int) -> socket.socket:
     """Return a socket that listens; RequestError where the address is not this machine's, or the port is taken or not allowed."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -50,9 +70,9 @@ def listen(address: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         why = getattr(error, "strerror", None) or str(error)
-        raise RequestError(
-            f"--address {address} --port {port}: cannot listen there ({why})", "another port, or 0 for any free one"
-        ) from error
+        elsewhere = isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL
+        hint = _NAME_IT if elsewhere else "another port, or 0 for any free one"
+        raise RequestError(f"--address {address} --port {port}: cannot listen there ({why})", hint) from error
     return listener
 
 
