@@ -4,7 +4,8 @@ Options:
     binary      benchmark_model of TensorFlow Lite for the phone's processor, a file on this machine; it has no default
     serial      the phone's serial number, as `adb devices` shows it; needed where several are connected
     folder      a folder on the phone that adb's shell may write to and start programs in
-    delegate    "cpu" (with XNNPACK, as in an app), or "gpu", which has to take the whole model
+
+The runtime says whether the phone's CPU or its GPU runs the model.
 
 The client is the one that EDGE_TOOLKIT_ADB names, else the one on the PATH, else Debian's own, which `setup adb` fetches. It is no option, because a
 profile may be a stranger's.
@@ -41,7 +42,7 @@ from toolkit.launchers.android.client import find_client, make_client
 from toolkit.settings import Settings
 from toolkit.settings.environment_variables import by_adb
 from toolkit.wire.android.adb import HOW_TO_GET_IT, NAMED, Adb, AdbError, Phone, choose
-from toolkit.wire.android.benchmark_model import DELEGATES, HEADER_BYTES, NEEDED, abis_of
+from toolkit.wire.android.benchmark_model import HEADER_BYTES, NEEDED, abis_of
 from toolkit.wire.android.connection import VARIABLE, Connection
 from toolkit.wire.request import sha256
 
@@ -49,13 +50,13 @@ HOST = False
 EMULATED = False
 TIMED = True
 SETUP = (make_client,)
-RUNTIMES = ("litert_binary",)
+RUNTIMES = ("litert_binary", "litert_binary_gpu")
 
 UNTESTED = "this launcher was never tested on hardware"
 _ENVIRONMENT = "litert"
 _FOLDER = "/data/local/tmp"
 _PORT = 5037  # of adb's server (Android, packages/modules/adb, DEFAULT_ADB_PORT)
-_NAMES = ("binary", "serial", "folder", "delegate")
+_NAMES = ("binary", "serial", "folder")
 _ABIS = {"arm64-v8a": "aarch64", "armeabi-v7a": "armv7l", "armeabi": "armv7l", "x86_64": "x86_64", "x86": "i686"}
 _EMULATORS = (
     "ranchu",
@@ -73,7 +74,6 @@ class Options:
     abis: tuple[str, ...] | None
     serial: str | None
     folder: str
-    delegate: str
 
 
 def prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
@@ -96,8 +96,7 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
         folder=asked.folder,
         program=str(asked.binary),
         digest=asked.digest,
-        delegate=asked.delegate,
-        engine=f"benchmark_model {asked.digest[:12]}{'' if asked.delegate == 'cpu' else ' on the GPU'}, said to be {version}",
+        engine=f"benchmark_model {asked.digest[:12]}, said to be {version}",
     )
     return Launch(
         command=(str(resolved.python),),
@@ -175,11 +174,7 @@ def require_options(options: Mapping[str, object]) -> None:
                 "launcher adb: option 'binary': missing; it names benchmark_model for the phone's processor", NEEDED
             )
         )
-    delegate, folder = _delegate_of(options), _folder_of(options)
-    if delegate not in DELEGATES:
-        mistakes.append(
-            RequestError(f"launcher adb: delegate {delegate!r}: unknown; {suggestion(delegate, DELEGATES)}")
-        )
+    folder = _folder_of(options)
     if not folder.startswith("/"):
         mistakes.append(RequestError(f"launcher adb: folder {folder!r}: expected an absolute path on the phone"))
     if mistakes:
@@ -189,10 +184,6 @@ def require_options(options: Mapping[str, object]) -> None:
 def require_files(options: Mapping[str, object]) -> None:
     """Raise RequestError where `binary` is no program of Android's; the whole file is read, and no phone is asked."""
     _read(options)
-
-
-def _delegate_of(options: Mapping[str, object]) -> str:
-    return str(options.get("delegate", "cpu"))
 
 
 def _folder_of(options: Mapping[str, object]) -> str:
@@ -218,7 +209,6 @@ def _read(options: Mapping[str, object]) -> Options:
         abis,
         None if serial is None else str(serial),
         _folder_of(options),
-        _delegate_of(options),
     )
 
 
@@ -227,6 +217,11 @@ def _require_text(name: str, value: object) -> None:
         raise RequestError(
             "launcher adb: option 'adb': refused; a profile, which may be a stranger's, names no program of this machine to start",
             f"name your client with the variable: {NAMED}=/path/to/adb",
+        )
+    if name == "delegate":
+        raise RequestError(
+            "launcher adb: option 'delegate': refused; the runtime says where the model runs: extends = \"base-android-adb-gpu\" for the GPU, "
+            'extends = "base-android-adb" for the CPU'
         )
     if name not in _NAMES:
         raise RequestError(f"launcher adb: option {name!r}: unknown; {suggestion(name, _NAMES)}")
@@ -294,7 +289,7 @@ def _identity(environment: str, connection: Connection, properties: Mapping[str,
     """Return a hash of all that an answer depends on: another phone, another Android or another program runs anew."""
     names = ("ro.build.fingerprint", "ro.soc.model", "ro.product.cpu.abilist")
     system = [properties.get(name, "") for name in names]
-    parts = [environment, "adb", connection.serial, connection.digest, connection.delegate, connection.engine, *system]
+    parts = [environment, "adb", connection.serial, connection.digest, connection.engine, *system]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from tests.integration.launchers.phone import LineBroken, Phone, serving
-from toolkit import launchers
+from toolkit import launchers, profiles
+from toolkit.comparison.compare import compare
 from toolkit.environments import resolve
 from toolkit.errors import EnvironmentUnavailable, TargetUnavailable, Unconvertible, WorkerLied, WorkerRefused
 from toolkit.execution.android.batch import Asked, Installed, install, run
@@ -23,6 +24,7 @@ from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.launchers.android.client import find_client
 from toolkit.launchers.emulation import debian
 from toolkit.settings import Settings
+from toolkit.verdict.stage_run import StageRun
 from toolkit.wire.android import adb as adb_module
 from toolkit.wire.android.adb import Adb
 from toolkit.wire.android.adb import Phone as Reached
@@ -254,12 +256,13 @@ def on_phone(phone, settings, tmp_path):
     here = program(tmp_path / "benchmark_model", f"#!{resolve('litert', settings=settings).python}\n{text}")
     options = {"binary": str(here), "folder": str(tmp_path / "phone")}
 
-    def both(model: Path, *, kernels: str = "default", **arrays: np.ndarray):
+    def both(model: Path, *, kernels: str = "default", runtime: str = "litert_binary", **arrays: np.ndarray):
         with ShardWriter(tmp_path / "samples") as writer:
             for row in range(len(next(iter(arrays.values())))):
                 writer.add({name: array[row] for name, array in arrays.items()})
-        engines = (Engine("litert", "adb", options), "litert_binary"), (Engine("litert"), "litert")
-        jobs = [run_job(model, tmp_path / "samples", Execution(*each, kernels)) for each in engines]
+        there, here = Engine("litert", "adb", options), Engine("litert")
+        asked = Execution(there, runtime, kernels), Execution(here, "litert", "default")
+        jobs = [run_job(model, tmp_path / "samples", each) for each in asked]
         with LocalExecutor(settings) as executor:
             return [outcome.error or run_of(outcome.entry) for outcome in executor.outcomes(jobs)]
 
@@ -316,6 +319,61 @@ def test_a_state_that_lasts_over_samples_is_refused(on_phone, models):
 
     assert isinstance(refused, Unconvertible)
     assert "keeps numbers from one sample to the next" in refused.problem
+
+
+@pytest.fixture
+def on_gpu(on_phone, models, tmp_path):
+    """Return a function that runs a model on the phone's GPU: its run, and a function for its statuses at a stage, against this machine's CPU."""
+    (tmp_path / "gpu.toml").write_text(
+        'name = "gpu"\nabout = "a phone"\nextends = "base-android-adb-gpu"\n[runtime]\noptions = { binary = "benchmark_model" }\n'
+    )
+    bounds = profiles.find(tmp_path / "gpu.toml").bounds
+
+    def run(kernels: str):
+        given = arrays(4, a=(1, 4), b=(1, 4))
+        found = on_phone(models / "crossed.tflite", kernels=kernels, runtime="litert_binary_gpu", **given)
+
+        def statuses(stage: str) -> set[str]:
+            there, here = (StageRun(stage, each, each.signature).read() for each in found)
+            return {each.status for each in compare(here, there, bounds, stage=stage, scheme="float32").comparisons}
+
+        return found[0], statuses
+
+    return run
+
+
+def test_a_gpu_in_float32_is_held_to_the_bound_of_the_delegate(on_gpu):
+    """And says what took the model, and what ran it."""
+    run, statuses = on_gpu("float32")
+
+    assert statuses("delegate") == {"passed"}
+    assert run.engine.startswith("GPU delegate of benchmark_model ")
+    assert run.engine.endswith(", said to be 2.3.0")
+    assert run.delegated["operators"] == [2, 2]
+    assert "never tested on hardware" in run.about["processor"]
+
+
+def test_a_gpu_in_float16_is_held_to_the_bounds_of_its_precision(on_gpu):
+    """That of the delegate would refuse it: this is why the program is told to compute in float32 first."""
+    _, statuses = on_gpu("default")
+
+    assert "failed" not in statuses("precision")
+    assert "passed" in statuses("precision")
+    assert "failed" in statuses("delegate")
+
+
+def test_a_run_that_the_cpu_did_is_none_of_the_gpus(installed, asked, tmp_path):
+    """A program without the delegate exits with 0; each run has to say that the GPU ran all of the model."""
+    whole = "Explicitly applied GPU delegate, and the model graph will be completely executed by the delegate."
+    for fault in (
+        "",
+        f"echo '{whole.replace('completely', 'partially')}'",
+        f"test -e ../ran || echo '{whole}'; touch ../ran",
+    ):
+        with pytest.raises(WorkerRefused, match=r"sample [12] of 2: .*does not say that the GPU ran the whole model"):
+            run(installed(fault), replace(asked, on_gpu=True), samples(2), tmp_path)
+
+    assert len(run(installed(f"echo '{whole}'"), replace(asked, on_gpu=True), samples(2), tmp_path)) == 2
 
 
 def test_kernels_that_the_program_has_not_are_refused(on_phone, models):

@@ -100,7 +100,7 @@ def test_a_launch_names_the_phone_and_that_hardware_was_never_tested(prepare, bi
 
 def test_all_mistakes_in_the_options_are_named_at_once(settings):
     """Exit status 2, before any phone is asked."""
-    options = {"binari": "x", "folder": "sdcard", "delegate": "npu", "serial": 7}
+    options = {"binari": "x", "folder": "sdcard", "delegate": "gpu", "serial": 7}
 
     with pytest.raises(RequestError) as caught:
         launchers.prepare("adb", "litert", options, settings)
@@ -110,7 +110,7 @@ def test_all_mistakes_in_the_options_are_named_at_once(settings):
         "option 'binari': unknown; did you mean 'binary'?",
         "option 'serial': 7; expected a text",
         "option 'binary': missing; it names benchmark_model",
-        "delegate 'npu': unknown",
+        "option 'delegate': refused; the runtime says where the model runs: extends = \"base-android-adb-gpu\" for the GPU",
         "folder 'sdcard': expected an absolute path on the phone",
     ):
         assert said in caught.value.problem + (caught.value.hint or "")
@@ -218,7 +218,6 @@ def test_a_phone_does_not_write_into_the_report(prepare):
     [
         {"phones": {"B2": "device"}},
         {"properties": {**PIXEL, "ro.build.fingerprint": "another build"}},
-        {"delegate": "gpu"},
         {"environment": "litert==2.1.0"},
     ],
 )
@@ -276,7 +275,9 @@ def test_only_the_runtime_that_runs_on_a_phone_is_started_there(tmp_path):
     """LiteRT in the worker's own interpreter would run on this machine, and be reported as the phone's."""
     on_phone, here = Engine("litert", "adb", {}), Engine("litert")
 
-    with pytest.raises(RequestError, match="launcher adb does not start litert; it starts litert_binary"):
+    with pytest.raises(
+        RequestError, match="launcher adb does not start litert; it starts litert_binary, litert_binary_gpu"
+    ):
         run_job(tmp_path / "m.tflite", tmp_path, Execution(on_phone, "litert"))
     with pytest.raises(RequestError, match="litert_binary is started by the launcher adb only"):
         run_job(tmp_path / "m.tflite", tmp_path, Execution(here, "litert_binary"))

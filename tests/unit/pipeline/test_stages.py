@@ -28,6 +28,20 @@ def test_a_delegate_has_stages_of_its_own(target, kernels, steps):
     assert {each.runtime for each in planned.values()} <= {found.runtime.name}
 
 
+def test_a_gpu_over_adb_has_the_stages_of_a_delegate(tmp_path):
+    """Its program computes in float16 unless it is told otherwise, and no bound of `device` is made for that."""
+    head = 'name = "phone"\nabout = "a phone"\nextends = "base-android-adb-gpu"\n'
+    (tmp_path / "phone.toml").write_text(f'{head}[runtime]\noptions = {{ binary = "benchmark_model" }}\n')
+    found = profiles.find(tmp_path / "phone.toml")
+
+    planned = steps_of(found)
+
+    assert {name: each.kernels for name, each in planned.items()} == {"delegate": "float32", "precision": "default"}
+    assert {bound.stage for bound in found.bounds} >= {"delegate", "precision", "total"}
+    assert "static_wi8_ai8" in found.forbids
+    assert "never on hardware" in found.notes
+
+
 def test_the_kernels_of_a_gpu_target_are_the_cpus():
     """Its stage `kernels` is what the delegate is compared with: the same engine, started here, without it."""
     execution = kernels_of(profiles.find("android-gpu"))

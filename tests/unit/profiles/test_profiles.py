@@ -228,7 +228,7 @@ def test_no_bound_that_ships_is_hidden_everywhere(name):
         "base-litert-arm64.toml bounds[0]",
         "web-onnx.toml bounds[0]",
         "web-wasm.toml bounds[0]",
-        "android-gpu.toml bounds[2]",
+        "base-gpu.toml bounds[2]",
         "qnn-htp.toml bounds[0]",
     }
     assert {by for _, by in hidden} <= ours

@@ -20,7 +20,7 @@ import numpy as np
 from toolkit.errors import TargetUnavailable, WorkerLied, WorkerRefused
 from toolkit.files.foreign import open_plain
 from toolkit.wire.android.adb import AdbError, Phone
-from toolkit.wire.android.benchmark_model import NEEDED, Fed, flags, mean_ms
+from toolkit.wire.android.benchmark_model import NEEDED, Fed, flags, mean_ms, require_on_gpu
 
 _ATTEMPTS = 3
 _RUN_S = 3600.0  # a job has a limit of its own, which is shorter
@@ -52,6 +52,7 @@ class Asked:
     """What every sample of a model is run with: the file, threads, flags besides, and the most bytes that its outputs may have.
 
     `keeps` is whether the graph keeps numbers from one run to the next: then the run that gives outputs is the first, and time is that of another.
+    `on_gpu` is whether each run's log has to say that the GPU ran the whole model.
     """
 
     model: Path
@@ -59,6 +60,7 @@ class Asked:
     flags: tuple[str, ...]
     most_bytes: int
     keeps: bool
+    on_gpu: bool = False
 
 
 def install(phone: Phone, folder: str, program: Path, digest: str) -> Installed:
@@ -171,9 +173,11 @@ def _carry(installed: Installed, here: Path, name: str, back: Path) -> None:
 
 
 def _answer(folder: Path, name: str, asked: Asked, who: str) -> Answer:
-    ms = mean_ms(_text(folder / f"{name}.status").strip(), _text(folder / f"{name}.log"), who)
-    if asked.keeps:
-        ms = mean_ms(_text(folder / f"{name}-time.status").strip(), _text(folder / f"{name}-time.log"), who)
+    for run in (name, f"{name}-time") if asked.keeps else (name,):
+        log = _text(folder / f"{run}.log")
+        ms = mean_ms(_text(folder / f"{run}.status").strip(), log, who)
+        if asked.on_gpu:
+            require_on_gpu(log, who)
     try:
         with open_plain(folder / name) as file:
             outputs = file.read(asked.most_bytes + 1)

@@ -31,12 +31,18 @@ HEADER_BYTES = 20
 NEEDED = (
     f"give the benchmark_model of TensorFlow Lite (tflite/tools/benchmark in LiteRT's repository), of {_SINCE} or newer"
 )
-DELEGATES = {
-    "cpu": (),
-    # No part of the model may run on the CPU in the delegate's place.
-    "gpu": ("--use_gpu=true", "--require_full_delegation=true"),
+FLOAT16, FLOAT32 = "default", "float32"
+"""Kernels of the GPU: float16 arithmetic, as an app has it unless it asks for float32, and float32."""
+
+_GPU = ("--use_gpu=true", "--require_full_delegation=true")  # no part of the model may run on the CPU
+# The GPU computes in float16 unless it is told otherwise (tflite/tools/delegates/gpu_delegate_provider.cc, default true).
+_PRECISION = "--gpu_precision_loss_allowed={}"
+_KERNELS: dict[str, dict[str, tuple[str, ...]]] = {
+    "cpu": {"default": (), "builtin": ("--use_xnnpack=false",)},
+    "gpu": {FLOAT16: (*_GPU, _PRECISION.format("true")), FLOAT32: (*_GPU, _PRECISION.format("false"))},
 }
-_KERNELS = {"default": (), "builtin": ("--use_xnnpack=false",)}
+# benchmark_tflite_model.cc. Where no delegate was made, as in a program without it, the model runs on the CPU, and full delegation is not asked for.
+_WHOLLY = "Explicitly applied GPU delegate, and the model graph will be completely executed by the delegate."
 _IGNORED = re.compile(r"Unconsumed cmdline flags:\s*(.*\S)")
 _MEAN_US = re.compile(r"Inference timings in us: .*Inference \(avg\): ([0-9.e+]+)")
 _MISTAKE = re.compile(
@@ -69,11 +75,20 @@ def abis_of(header: bytes) -> tuple[str, ...] | None:
     return ABIS[machine]
 
 
-def kernel_flags(kernels: str, delegate: str) -> tuple[str, ...]:
-    """Return the flags for the option `kernels` and for a delegate; RequestError for kernels that the program has not."""
-    if kernels not in _KERNELS:
-        raise RequestError(f"benchmark_model has no {kernels} kernels; known: {', '.join(_KERNELS)}")
-    return (*_KERNELS[kernels], *DELEGATES[delegate])
+def kernel_flags(kernels: str, processor: str) -> tuple[str, ...]:
+    """Return the flags for the option `kernels` on a processor, "cpu" or "gpu"; RequestError for kernels that the program has not there."""
+    known = _KERNELS[processor]
+    if kernels not in known:
+        where = "" if processor == "cpu" else " on the GPU"
+        raise RequestError(f"benchmark_model has no {kernels} kernels{where}; known: {', '.join(known)}")
+    return known[kernels]
+
+
+def require_on_gpu(log: str, who: str) -> None:
+    """Raise WorkerRefused where a run's log does not say that the GPU ran the whole model: the exit status is 0 too where the CPU ran it."""
+    if _WHOLLY not in log:
+        words = "\n".join(log.strip().splitlines()[-_TAIL_LINES:]) or None
+        raise WorkerRefused(f"{who}: the log of benchmark_model does not say that the GPU ran the whole model", words)
 
 
 def flags(model: str, inputs: Sequence[Fed], *, threads: int, warm: bool) -> list[str]:

@@ -12,8 +12,8 @@ VARIABLE = "EDGE_TOOLKIT_PHONE"
 class Connection:
     """The phone `serial`, the client `adb` that reaches it, and `folder` on it, in which batches have theirs.
 
-    `program` is benchmark_model on this machine, with its SHA-256 as `digest`. `delegate` is one of `benchmark_model.DELEGATES`. `engine` is what
-    reports call the program; it ends with the version that the profile says, because the program does not tell its own.
+    `program` is benchmark_model on this machine, with its SHA-256 as `digest`. `engine` is what reports call the program; it ends with the version
+    that the profile says, because the program does not tell its own.
     """
 
     adb: str
@@ -21,7 +21,6 @@ class Connection:
     folder: str
     program: str
     digest: str
-    delegate: str
     engine: str
 
     def to_json(self) -> str:

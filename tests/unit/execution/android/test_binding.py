@@ -71,8 +71,17 @@ def test_names_of_inputs_do_not_reach_the_command_line():
     assert "--num_threads=4" in said
 
 
-def test_a_gpu_may_leave_nothing_to_the_cpu():
-    assert "--require_full_delegation=true" in kernel_flags("default", "gpu")
+@pytest.mark.parametrize(("kernels", "loses"), [("default", "true"), ("float32", "false")])
+def test_a_gpu_may_leave_nothing_to_the_cpu_and_computes_in_float16_where_it_is_asked_to(kernels, loses):
+    said = kernel_flags(kernels, "gpu")
+
+    assert "--require_full_delegation=true" in said
+    assert f"--gpu_precision_loss_allowed={loses}" in said
+
+
+def test_kernels_are_those_of_a_processor():
+    with pytest.raises(RequestError, match="no builtin kernels on the GPU; known: default, float32"):
+        kernel_flags("builtin", "gpu")
     assert kernel_flags("builtin", "cpu") == ("--use_xnnpack=false",)
     with pytest.raises(RequestError, match="no reference kernels"):
         kernel_flags("reference", "cpu")
