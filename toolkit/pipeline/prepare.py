@@ -203,7 +203,7 @@ def require_some_timed(profiles: Sequence[Target], timing: LatencyRequest) -> No
         means = "; ".join(f"{one.name} is {one.verification}" for one in profiles)
         raise RequestError(
             f"--latency: none of the targets is the device itself: {means}",
-            "a profile with launcher 'ssh' or 'adb', or the target host",
+            "a profile with launcher 'ssh', or the target host",
         )
 
 

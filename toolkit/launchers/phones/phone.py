@@ -131,6 +131,12 @@ class Phone:
             question = self._open_question(nonce)
             question.fetched = question.fetched or self._clock()
 
+    def require_asked(self, nonce: str, page: str) -> None:
+        """Raise Refused, before anything of an answer is read, where `answer` would."""
+        with self._changed:
+            self._require_page(page)
+            self._open_question(nonce)
+
     def answer(self, nonce: str, page: str, content: bytes) -> None:
         """Take the answer to the open question; Refused for any other, as one of yesterday, and from another page."""
         with self._changed:

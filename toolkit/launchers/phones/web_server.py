@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 import urllib.parse
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -27,7 +28,8 @@ MOST_ANSWER_BYTES = 1 << 30
 
 _MOST_SAID_BYTES = 64_000  # of a request that is no answer
 _SILENCE_S = 30.0  # between two pieces of a request, and until the next one of a connection
-_MOST_CONNECTIONS = 24  # a browser makes six
+_MOST_CONNECTIONS = 24
+_MOST_OF_ONE = 12  # of one address, so that a stranger does not keep the phone out; a browser makes six
 _BLOCK = 1 << 18
 
 
@@ -45,7 +47,9 @@ class PhoneServer(ThreadingMixIn, HTTPServer):
         self.socket = listener
         self.hosts, self.phone, self.site, self.tls = hosts, phone, site, tls
         self.scheme = "http" if tls is None else "https"
-        self._free = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        self.one_answer = threading.Lock()  # a phone may begin many; only one is held in memory
+        self._served: Counter[str] = Counter()  # connections by address
+        self._counting = threading.Lock()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Return a new connection; with a certificate, its handshake is the connection's own thread's work, which may wait."""
@@ -56,7 +60,11 @@ class PhoneServer(ThreadingMixIn, HTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own; one too many is closed."""
-        if not self._free.acquire(blocking=False):
+        with self._counting:
+            served, of_one = self._served.total(), self._served[client_address[0]]
+            has_room = served < _MOST_CONNECTIONS and of_one < _MOST_OF_ONE
+            self._served[client_address[0]] += has_room
+        if not has_room:
             self.shutdown_request(request)
             return
         super().process_request(request, client_address)
@@ -66,7 +74,9 @@ class PhoneServer(ThreadingMixIn, HTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            with self._counting:
+                self._served[client_address[0]] -= 1
+                self._served += Counter()  # forgets who has none
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a connection that broke: the phone makes another."""
@@ -139,7 +149,10 @@ class PhoneRequest(BaseHTTPRequestHandler):
         phone.require(self._session)
         (page,) = self._query(url, "page")
         if url.path.startswith("/answers/"):
-            phone.answer(url.path.removeprefix("/answers/"), page, self._read(MOST_ANSWER_BYTES))
+            nonce = url.path.removeprefix("/answers/")
+            with self.server.one_answer:
+                phone.require_asked(nonce, page)
+                phone.answer(nonce, page, self._read(MOST_ANSWER_BYTES))
         elif url.path == "/state":
             phone.tell(page, str(self._read_json().get("state")))
         else:

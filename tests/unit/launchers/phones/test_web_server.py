@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 
 import pytest
 
@@ -212,3 +213,47 @@ def _is_closed(connection: socket.socket) -> bool:
         return False
     except OSError:
         return True
+
+
+def test_one_stranger_leaves_room_for_the_phone(server):
+    """Even one who says something now and then, so that silence does not end it."""
+    silent = [socket.create_connection(server.server_address[:2]) for _ in range(30)]
+
+    with contextlib.ExitStack() as stack:
+        for each in silent:
+            stack.enter_context(each)
+        elsewhere = ("127.0.0.2", 0)
+        phone = stack.enter_context(
+            socket.create_connection(server.server_address[:2], LONG_S, source_address=elsewhere)
+        )
+        phone.sendall(f"GET / HTTP/1.1\r\nHost: {server.hosts[0]}\r\n\r\n".encode())
+        assert phone.recv(12) == b"HTTP/1.1 200"
+
+
+def test_nothing_of_an_answer_is_read_that_nobody_asked_for(server, ask, session):
+    """A phone cannot fill this machine's memory: the refusal comes while most of the answer is still to be sent."""
+    cookie, page = session
+
+    assert ask("POST", f"/answers/x?page={page}", b"begins", Cookie=cookie, Content_Length=str(1 << 29))[0] == 409
+
+
+def test_one_answer_is_read_at_a_time(server, ask, session):
+    """Another one waits, and is refused when the first was taken."""
+    cookie, page = session
+    phone, given = server.phone, []
+    told = {"do": "load", "title": "m"}
+    number = phone.pairing.number
+    thread = threading.Thread(target=lambda: given.append(phone.ask(told, b"", number, LONG_S, lambda: True)))
+    thread.start()
+    nonce = json.loads(ask("GET", f"/next?page={page}", Cookie=cookie)[2])["question"]["nonce"]
+    head = f"POST /answers/{nonce}?page={page} HTTP/1.1\r\nHost: {server.hosts[0]}\r\nOrigin: http://{server.hosts[0]}\r\nCookie: {cookie}\r\n"
+    with socket.create_connection(server.server_address[:2], LONG_S) as first:
+        first.sendall(f"{head}Content-Length: 3\r\n\r\ny".encode())
+        while not server.one_answer.locked():
+            time.sleep(0.01)
+        with socket.create_connection(server.server_address[:2], LONG_S) as second:
+            second.sendall(f"{head}Content-Length: 3\r\n\r\nno!".encode())
+            first.sendall(b"es")
+            thread.join(LONG_S)
+            assert given == [b"yes"]
+            assert second.recv(12) == b"HTTP/1.1 409"
