@@ -70,6 +70,7 @@ def test_a_build_runs_on_the_phone(edge, browser, sample, few, profile, fresh_ho
     assert "the phone that opened the page" in (tmp_path / "dist" / "phone-browser" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_without_a_phone_other_targets_finish(edge, sample, few, fresh_home, tmp_path):
     """Exit status 3, with what to do, before anything is converted for it."""
     targets = ("--target", "phone-browser", "--target", "host")
