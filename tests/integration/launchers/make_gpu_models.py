@@ -4,7 +4,8 @@
 
 FOLDER/NAME.tflite: `dense` two layers; `summed` 1,024 values that are gated by their sum; `left` with an operator that the delegate leaves to the
 CPU; `high` with tensors of five axes before the layers, which XNNPACK takes and the delegate does not; `nothing` of one operator that it leaves;
-`invalid` with one whose shader is wrong; `recurrent` a fused LSTM; `edges` with int8 edges; `ranked` the three largest of ten. Input x, output y.
+`invalid` with one whose shader is wrong; `recurrent` a fused LSTM; `edges` with int8 edges; `ranked` the three largest of ten; `axes` a dense layer
+on an input of four axes, `reshaped` the same behind a RESHAPE, as TensorFlow's converter writes it. Input x, output y.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tests.integration.make_flatbuffers import File, Graph, recurrent
 
 WIDTH = 1024
+AXES = (1, 4, 4, 12)
 
 
 def write(
@@ -86,6 +88,20 @@ def ranked(graph: Graph, x: int) -> int:
     return graph.operator("TOPK_V2", [x, count], [graph.tensor("y", (1, 3)), places], schema.TopKV2OptionsT())
 
 
+def axes(graph: Graph, x: int, *, reshaped: bool = False) -> int:
+    """A dense layer of 8 units on all the values of four axes, of which each has its own weights; flattened before it if `reshaped`."""
+    count = int(np.prod(AXES))
+    if reshaped:
+        options = schema.ReshapeOptionsT()
+        options.newShape = [1, count]
+        sizes = graph.constant("sizes", np.array([1, count], np.int32))
+        x = graph.operator("RESHAPE", [x, sizes], [graph.tensor("flat", (1, count))], options)
+    weights = graph.constant("weights", np.random.default_rng(7).normal(size=(8, count)).astype(np.float32))
+    return graph.operator(
+        "FULLY_CONNECTED", [x, weights, -1], [graph.tensor("y", (1, 8))], schema.FullyConnectedOptionsT()
+    )
+
+
 def grid(scale: float) -> object:
     """Return the scale of a quantized tensor."""
     made = schema.QuantizationParametersT()
@@ -110,6 +126,8 @@ def main(folder: Path) -> None:
     write(folder, "invalid", invalid)
     write(folder, "edges", edges, dtype=np.int8, quantization=grid(0.02))
     write(folder, "ranked", ranked, (1, 10))
+    write(folder, "axes", axes, AXES)
+    write(folder, "reshaped", lambda graph, x: axes(graph, x, reshaped=True), AXES)
     recurrent(folder)
 
 
