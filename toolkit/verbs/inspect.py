@@ -21,7 +21,7 @@ from toolkit.jobs.job import Job, path_digest
 from toolkit.pipeline import arena, capability_gate
 from toolkit.pipeline.meaning import with_kinds
 from toolkit.pipeline.prepare import executing, profiles_of
-from toolkit.source import source
+from toolkit.source import location, source
 from toolkit.source.original import Original
 from toolkit.tensors.signature import FileSignature
 from toolkit.verbs.arguments import Place, Targets, original_of, targets_of
@@ -54,6 +54,8 @@ def inspect(
     original = original_of(model)
     profiles = [] if not targets else profiles_of(targets_of(targets))
     if profiles and _format_of(original.path) is None:
+        if not original.path.exists():
+            location.locate(original)  # says so, with the closest name
         raise RequestError(
             f"{original.path}: is no artifact, which --target asks for", "edge-toolkit convert makes one"
         )

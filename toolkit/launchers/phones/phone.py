@@ -23,6 +23,7 @@ LATER_S = 20.0
 
 _LOOK_EVERY_S = 0.25
 _QUIET_S = 5.0 + LATER_S  # a page that is there makes a request at least so often
+_MOST_LINES, _LINES_EVERY_S = 30, 60.0  # that strangers and phones have the terminal show, which may be a file
 _STATES = ("visible", "hidden", "frozen", "closed")  # each of the latter is more than those before it
 
 
@@ -79,6 +80,7 @@ class Phone:
         self._question: Question | None = None
         self._heard = clock()
         self._state, self._since = "visible", clock()
+        self._lines, self._lines_since = 0, clock()
         self._loaded_by: str | None = None  # the page that holds the job's model
 
     # what the page does
@@ -89,11 +91,11 @@ class Phone:
             try:
                 opened = self.pairing.open(token, session, address, facts)
             except Refused as refused:
-                self.say(f"{address}: refused: {refused.why}")
+                self._told(f"{address}: refused: {refused.why}")
                 raise
             self._here("visible")
             how = "opened the page" if opened.is_new else "opened the page again"
-            self.say(f"{address}: {how}: {self.pairing.facts.get('browser', 'a browser that does not say which')}")
+            self._told(f"{address}: {how}: {self.pairing.facts.get('browser', 'a browser that does not say which')}")
             self._changed.notify_all()
             return opened
 
@@ -153,7 +155,7 @@ class Phone:
             if _STATES.index(state) in range(1, _STATES.index(self._state)):
                 return  # a page that is closed or frozen is hidden too, and says both, in any order
             if state != self._state:
-                self.say(f"the page on the phone is {state}")
+                self._told(f"the page on the phone is {state}")
             self._here(state)
             self._changed.notify_all()
 
@@ -222,7 +224,17 @@ class Phone:
             "keep the page in front and the screen on; for a longer limit, options = { ..., wait_s = 300 } in the profile's [runtime]",
         )
 
-    # both hold `_changed`
+    # all hold `_changed`
+
+    def _told(self, line: str) -> None:
+        """Say what others cause, and no more of it than people read."""
+        if self._clock() - self._lines_since > _LINES_EVERY_S:
+            self._lines, self._lines_since = 0, self._clock()
+        self._lines += 1
+        if self._lines <= _MOST_LINES:
+            self.say(line)
+        elif self._lines == _MOST_LINES + 1:
+            self.say(f"requests go on, and are not told until {_LINES_EVERY_S:.0f} s have passed")
 
     def _here(self, state: str) -> None:
         self._heard = self._clock()

@@ -110,11 +110,17 @@ class PhoneRequest(BaseHTTPRequestHandler):
     def _answer(self, handle: Any) -> None:
         try:
             self._require_here()
-            handle(urllib.parse.urlsplit(self.path))
+            handle(self._url())
         except Refused as refused:
             self.close_connection = True  # what was sent with it is not read
             later = {} if refused.after_s is None else {"Retry-After": str(refused.after_s)}
             self._say({"error": refused.why}, refused.status, later)
+
+    def _url(self) -> urllib.parse.SplitResult:
+        try:
+            return urllib.parse.urlsplit(self.path)
+        except ValueError:
+            raise Refused(400, "this is no address") from None
 
     def _get(self, url: urllib.parse.SplitResult) -> None:
         phone = self.server.phone

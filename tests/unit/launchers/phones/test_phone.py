@@ -185,3 +185,19 @@ def test_a_page_that_closes_is_closed_whatever_it_says_beside(phone, opened):
     assert "its page was closed" in asked(phone, wait_s=SHORT_S)().problem
     phone.tell(opened.page, "visible")
     assert "its page is there" in asked(phone, wait_s=SHORT_S)().problem
+
+
+def test_a_stranger_does_not_fill_the_terminal():
+    """Nor the file that takes its lines; what happens a minute later is told again."""
+    said, now = [], [0.0]
+    phone = Phone(Pairing(), said.append, lambda: now[0])
+
+    for _ in range(1000):
+        with pytest.raises(Refused):
+            phone.open(None, None, "192.0.2.7", {})
+    assert 10 < len(said) < 50
+    assert "not told" in said[-1]
+
+    now[0] = 61.0
+    phone.open(phone.pairing.token, None, "192.0.2.7", {})
+    assert "opened the page" in said[-1]

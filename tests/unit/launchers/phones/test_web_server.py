@@ -109,6 +109,10 @@ def test_no_other_file_is_there(ask, session, path):
     assert ask("GET", path, Cookie=session[0])[0] == 404
 
 
+def test_what_is_no_address_is_refused(ask, session):
+    assert ask("GET", "http://[/", Cookie=session[0])[0] == 400
+
+
 def test_the_phones_own_files_are_given_with_the_session(ask, session):
     status, headers, body = ask("GET", "/exchange.js", Cookie=session[0])
 
