@@ -9,6 +9,7 @@ import pytest
 import toolkit
 from toolkit import LatencyRequest, Original, Samples
 from toolkit.execution import latency_rule
+from toolkit.experiments.sweep import Asking, sweep
 from toolkit.findings import Finding
 
 
@@ -134,3 +135,14 @@ def test_run_measures_an_artifact_on_the_command_line(edge, models, vectors, exe
     assert refused.status == 2
     assert "none of the targets is the device itself: raspberry-pi-4 is emulated" in refused.err
     assert not (tmp_path / "p.npz").exists()
+
+
+def test_a_sweep_passes_nothing_whose_measured_budget_is_not_kept(quick, models, vectors, profile, executor):
+    """No call takes a picosecond; a row without the measurement would be passed."""
+    tight = profile("tight", budget(latency_ms=1e-9))
+    asking = Asking(("float32",))
+
+    (row,) = sweep(Original(models / "dense"), [str(tight)], Samples(str(vectors)), asking, executor=executor)
+
+    assert row.verdict in ("failed", "inconclusive")
+    assert row.latency_ms > 0

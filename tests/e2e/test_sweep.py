@@ -129,6 +129,26 @@ def test_an_operator_that_the_devices_runtime_has_not_is_named_in_its_row(models
     assert scaled.quantizer == "litert_quantizer, oscar"
 
 
+BARE = """
+[conversion]
+inputs        = "float32"
+outputs       = "float32"
+integers_only = true
+"""
+
+
+def test_a_file_that_a_build_would_refuse_is_no_row_that_passed(models, vectors, profile, executor):
+    """The board has no unit for floats; the engine on this machine runs them all the same."""
+    board = profile("board", BARE, extends="cortex-m55")
+    asking = Asking(("float32",))
+
+    (row,) = sweep(Original(models / "dense"), [str(board)], Samples(str(vectors)), asking, executor=executor)
+
+    assert row.verdict == "failed"
+    (said,) = [each for each in row.findings if each.startswith("error: ")]
+    assert "computes in integers only" in said
+
+
 @pytest.mark.slow
 def test_scaled_weights_are_a_row_of_their_own_for_each_size_of_the_set(sample, digits, executor):
     """The usual variant is one row, since it needs no set."""

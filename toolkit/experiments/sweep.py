@@ -18,11 +18,12 @@ import numpy as np
 from toolkit import registry
 from toolkit.conversion.artifacts import artifact_of
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError
-from toolkit.execution.run import run_job
+from toolkit.execution.run import model_of, run_job
 from toolkit.experiments.cells import Cell, cells_of, common_goal, conversions_by_size, goals_of
 from toolkit.experiments.sweep_rows import SweepRow, marked
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.graph import Goal
+from toolkit.pipeline import capability_gate
 from toolkit.pipeline.evaluate import evaluate
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.prepare import (
@@ -35,12 +36,15 @@ from toolkit.pipeline.prepare import (
     require_kinds,
     settled,
 )
+from toolkit.pipeline.rewriting import rewritten
 from toolkit.pipeline.stages import Chain, execution_of, plan, without_artifact
+from toolkit.pipeline.timing import timed
 from toolkit.pipeline.variants import WITHOUT_SET, untried
 from toolkit.profiles.recipe import Asked, Estimator, Recipe, Variant, estimator
 from toolkit.source.original import Original
 from toolkit.source.source import said_of_limit
 from toolkit.verdict.noise import decibels, noise_share
+from toolkit.verdict.refusals import findings_of
 from toolkit.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -97,9 +101,9 @@ def sweep(
         running.outcomes([job for chain in chains for job in chain.jobs], [chain.goal for chain in chains])
         counted = _calibration_count(model, running)
         rows = [_row(cell, chain, running, counted) for cell, chain in zip(cells, planned, strict=True)]
-        timed = [_timed(model, cell, row, running) for cell, row in zip(cells, rows, strict=True)]
+        found = [_timed(chain, row, running) for chain, row in zip(planned, rows, strict=True)]
         left = [_untried_row(one, each) for one in profiles for each in _untried(model, one, recipes[one.name])]
-    return marked([*timed, *left])
+    return marked([*found, *left])
 
 
 def _recipes(profile: Target, asking: Asking) -> list[Recipe]:
@@ -129,7 +133,15 @@ def _planned(model: Model, cell: Cell, executor: Executor, goals: Sequence[Goal]
     failed = made.error or floats.error
     if failed is not None:
         return failed
-    return plan(model, cell.target, artifact_of(made.entry, cell.variant.recipe.scheme), cell.made, floats.entry)
+    artifact = artifact_of(made.entry, cell.variant.recipe.scheme)
+    try:
+        artifact = rewritten(artifact, model, cell.target, cell.made, executor)
+    except EdgeToolkitError as error:
+        return error
+    refused = capability_gate.refusal(artifact, cell.target)
+    known = () if refused is None else findings_of(refused)
+    chain = plan(model, cell.target, artifact, cell.made, floats.entry)
+    return dataclasses.replace(chain, findings=(*known, *capability_gate.not_known(artifact, cell.target)))
 
 
 def _calibration_count(model: Model, executor: Executor) -> int | None:
@@ -144,7 +156,7 @@ def _row(cell: Cell, chain: Chain | EdgeToolkitError, executor: Executor, counte
     try:
         if isinstance(chain, EdgeToolkitError):
             raise chain
-        return _judged(row, evaluate(chain, executor, 0.0))
+        return _judged(row, timed(evaluate(chain, executor, 0.0), chain, executor), chain)
     except EdgeToolkitError as error:
         size = None if isinstance(chain, EdgeToolkitError) else chain.artifact.size_bytes
         return dataclasses.replace(row, size_bytes=size, problem=error.problem, problem_status=error.exit_status)
@@ -169,7 +181,7 @@ def _untried_row(target: Target, variant: Variant) -> SweepRow:
     return dataclasses.replace(_blank(target, variant, None), problem=WITHOUT_SET)
 
 
-def _judged(row: SweepRow, verdict: Verdict) -> SweepRow:
+def _judged(row: SweepRow, verdict: Verdict, chain: Chain) -> SweepRow:
     if verdict.tasks:
         task, stage = verdict.tasks[0], verdict.steps[-1].stage
         interval = task.interval(stage, CONFIDENCE)
@@ -177,26 +189,40 @@ def _judged(row: SweepRow, verdict: Verdict) -> SweepRow:
             row, task=task.metric, better=task.better, score=task.scores[stage], score_interval=interval
         )
     last = verdict.stages[-1].stage
+    said = (*verdict.artifact.findings, *(each for each in chain.findings if each.is_grave))
     return dataclasses.replace(
         row,
         size_bytes=verdict.artifact.size_bytes,
         drift_db={stage.stage: decibels(noise_share(stage.measured)) for stage in verdict.stages},
         total_db=decibels(noise_share(verdict.cumulative[last])),
+        latency_ms=None if verdict.latency is None else verdict.latency.median_ms,
         verdict=verdict.outcome,
         guilty_stage=verdict.guilty_stage,
-        findings=tuple(f"{finding.severity}: {finding.message}" for finding in verdict.artifact.findings),
+        findings=tuple(f"{finding.severity}: {finding.message}" for finding in said),
         keeps=verdict.artifact.scheme,
     )
 
 
-def _timed(model: Model, cell: Cell, row: SweepRow, executor: Executor) -> SweepRow:
-    """Return the row with the median latency in ms, if the launcher measures the device's own time. No other job runs meanwhile."""
-    if row.verdict is None or not cell.target.verification.timed:
+def _timed(chain: Chain | EdgeToolkitError, row: SweepRow, executor: Executor) -> SweepRow:
+    """Return the row with the median latency in ms of the file that was judged, if the launcher measures the device's own time.
+
+    No other job runs meanwhile. A row that has a latency, as a budget needed it, keeps that.
+    """
+    if isinstance(chain, EdgeToolkitError) or row.verdict is None or row.latency_ms is not None:
         return row
-    file = model.conversions.file(cell.made, cell.target.format)
-    job = run_job(file, model.verification, execution_of(cell.target), first=_TIMED_CALLS)
+    if not chain.target.verification.timed:
+        return row
+    file = model_of(chain.stages[-1].job)
+    job = run_job(file, chain.model.verification, execution_of(chain.target), first=_TIMED_CALLS)
     (ran,) = executor.outcomes([dataclasses.replace(job, title=f"timing {row.scheme}", cached=False, alone=True)])
     if ran.error is not None:
-        return dataclasses.replace(row, findings=(*row.findings, f"warning: latency not measured: {ran.error.problem}"))
+        return _untimed(row, ran.error.problem)
     calls = np.load(ran.entry.out / "call_ms.npy")[_FIRST_CALLS:]
-    return row if not len(calls) else dataclasses.replace(row, latency_ms=statistics.median(calls.tolist()))
+    median = statistics.median(calls.tolist()) if len(calls) else None
+    if median == 0:
+        return _untimed(row, "the clock of the device is too coarse: it saw no time pass in a call")
+    return row if median is None else dataclasses.replace(row, latency_ms=median)
+
+
+def _untimed(row: SweepRow, why: str) -> SweepRow:
+    return dataclasses.replace(row, findings=(*row.findings, f"warning: latency not measured: {why}"))
