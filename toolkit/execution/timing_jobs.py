@@ -62,9 +62,17 @@ class TimingJobs:
         """All jobs, in the order in which they should run."""
         return (*self.processes, *([] if self.long_run is None else [self.long_run]))
 
-    def latency(self, entries: Sequence[Entry]) -> Latency:
-        """Return the latency, from the finished jobs of `all`; WorkerLied where one gave what is none."""
+    def latency(self, entries: Sequence[Entry], engine: str | None = None) -> Latency:
+        """Return the latency, from the finished jobs of `all`; WorkerLied where one gave what is none, or ran on another engine.
+
+        `engine` is the one that was judged, None for that of the first process.
+        """
         found = [times_of(entry) for entry in entries]
+        wanted = found[0].engine if engine is None else engine
+        for entry, each in zip(entries, found, strict=True):
+            if each.engine != wanted:
+                who = f"{entry.about['title']}: by {printable.line(each.engine)[:80]}"
+                raise WorkerLied(f"{who}; expected {printable.line(wanted)[:80]}, as the outputs are its")
         count = len(self.processes)
         return Latency(tuple(found[:count]), self.threads, self.rule, found[count] if self.long_run else None)
 
@@ -142,5 +150,9 @@ def times_of(entry: Entry) -> Times:
         raise WorkerLied(
             f"{title}: gave durations that are none: {ms.dtype} {list(ms.shape)}, of {said['calls']} calls"
         )
+    if not np.median(ms) > 0:
+        raise WorkerLied(f"{title}: the clock saw no time pass in most calls; it is too coarse to measure them")
+    if said["memory"] is not None and not all(said["memory"].values()):
+        raise WorkerLied(f"{title}: says that its process has no memory: {said['memory']}")
     known = {name: said[name] for name in _RESULT if name != "every"}
     return Times(**known, ms=ms, about=entry.about)

@@ -147,7 +147,7 @@ def _said_of(size: str, verdict: Verdict, *, of: str) -> Finding:
     """Return the finding about one size. `of` is the size whose numbers the verdict shows."""
     outcome = verdict.outcome
     reasons = [comparison_text(each) for each in verdict.comparisons if each.status != "passed"]
-    reasons += [f"{spent.name} {spent.spent} > {spent.limit}" for spent in verdict.budget if not spent.passed]
+    reasons += [spent.against for spent in verdict.budget if not spent.passed]
     reasons += [finding.message for finding in verdict.findings if finding.is_error]
     why = f": {' '.join(reasons[0].split())}" if reasons and outcome != "passed" else ""
     shown = "; the numbers of the report are of this size" if size == of else ""

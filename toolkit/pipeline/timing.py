@@ -33,7 +33,7 @@ def timed(verdict: Verdict, chain: Chain, executor: Executor) -> Verdict:
     if not target.verification.timed:  # its report says why there is no latency, and its profile has no such budget
         return verdict
     try:
-        latency = _measured(chain, executor)
+        latency = _measured(chain, verdict.steps[-1].run.engine, executor)
     except EdgeToolkitError as error:
         message = f"latency was not measured: {' '.join(error.problem.split())}"
         found = Finding(NOT_MEASURED, "inconclusive" if budget.is_measured else "warning", message, fix=error.hint)
@@ -46,7 +46,7 @@ def timed(verdict: Verdict, chain: Chain, executor: Executor) -> Verdict:
     )
 
 
-def _measured(chain: Chain, executor: Executor) -> Latency:
+def _measured(chain: Chain, engine: str, executor: Executor) -> Latency:
     last = chain.stages[-1].job
     called = {name: last.options[name] for name in ("signature", "names") if name in last.options}
     jobs = timing_jobs(
@@ -57,4 +57,4 @@ def _measured(chain: Chain, executor: Executor) -> Latency:
         executor.settings.limits,
         called,
     )
-    return jobs.latency(executor.run(*jobs.all))
+    return jobs.latency(executor.run(*jobs.all), engine)

@@ -136,7 +136,7 @@ def reason_text(verdict: Verdict) -> str:
         return deciding_text(comparison)
     spent = next((each for each in verdict.budget if not each.passed), None)
     if spent is not None:
-        return f"{spent.name} {spent.spent} > {spent.limit}"
+        return spent.against
     return _first_message(verdict, lambda finding: finding.is_grave)
 
 

@@ -61,7 +61,7 @@ def run(
         if timing.asked:
             execution, limits = execution_of(profile), running.settings.limits
             jobs = timing_jobs(artifact, drawn.output("verification"), execution, timing, limits)
-            result = replace(result, latency=jobs.latency(running.run(*jobs.all)))
+            result = replace(result, latency=jobs.latency(running.run(*jobs.all), result.engine))
         if out.suffix == saved_runs.SUFFIX:
             bundle.write_run(
                 StageRun(profile.name, result, result.signature),

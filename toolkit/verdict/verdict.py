@@ -57,6 +57,14 @@ class Spent:
         """Whether it is within the limit for certain."""
         return self.status == "passed"
 
+    @property
+    def against(self) -> str:
+        """What speaks against it, in words: it is exceeded, or its limit lies in the interval of what was measured."""
+        if self.status != "inconclusive" or self.interval is None:
+            return f"{self.name} {self.spent} > {self.limit}"
+        low, high = self.interval
+        return f"{self.name} {self.spent:.4g} [{low:.4g}, {high:.4g}], limit {self.limit:g}"
+
 
 @dataclass(frozen=True, slots=True)
 class Attempted:

@@ -311,9 +311,11 @@ def test_a_sound_answer_is_read(tmp_path):
         {"timed": "mean"},
         {"steady": 1},
         {"memory": {"peak_bytes": 1}},
+        {"memory": {**MEMORY, "peak_bytes": 0}},
         {"machine": {}},
         {"ms": ()},
         {"ms": (1.0, -1.0)},
+        {"ms": (0.0, 0.0, 1.0)},
         {"ms": (1.0, math.nan)},
         {"ms": (1.0, math.inf)},
         {"ms": ("a", "b")},
@@ -326,6 +328,20 @@ def test_an_answer_that_is_none_is_a_lie(tmp_path, said):
     """A board is somebody else's: a number that is none must not become a latency."""
     with pytest.raises(WorkerLied, match=r"^timing: "):
         times_of(entry(tmp_path, **said))
+
+
+def test_processes_of_two_engines_have_no_latency_together(tmp_path):
+    """A board whose packages are replaced meanwhile: some of the numbers are of what was never judged."""
+    made = jobs(tmp_path)
+    entries = []
+    for place in range(len(made.all)):
+        (tmp_path / str(place)).mkdir()
+        entries.append(entry(tmp_path / str(place), engine="fake 2" if place == 3 else "fake 1"))
+
+    with pytest.raises(WorkerLied, match=r"^timing: by fake 2; expected fake 1"):
+        made.latency(entries)
+    with pytest.raises(WorkerLied, match=r"^timing: by fake 1; expected fake 3"):
+        made.latency(entries[:3] + entries[:3], engine="fake 3")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"no array", bytes(1000)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from toolkit.comparison.compare import Comparison, Judgement, Measured
 from toolkit.pipeline import declared_shapes
 from toolkit.verdict.chain import Judged
-from toolkit.verdict.verdict import Verdict
+from toolkit.verdict.verdict import Spent, Verdict
 
 RATES = {"passed": (0.95, (0.93, 0.97)), "inconclusive": (0.95, (0.8, 0.99)), "failed": (0.5, (0.4, 0.6))}
 
@@ -53,3 +54,14 @@ def test_why_a_size_did_not_pass_is_said_in_its_line():
     assert [finding.severity for finding in whole.findings] == ["info", "error"]
     assert whole.findings[0].message == "size 8x8: passed with 100 samples"
     assert "size 9x9: not passed with 100 samples: total scores top1_agreement 0.5" in whole.findings[1].message
+
+
+def test_a_budget_that_is_open_is_not_called_exceeded():
+    """The median is within the limit, and the interval of what was measured is not."""
+    open_ = replace(verdict("passed"), budget=(Spent("latency_ms", 4.9, 5.0, (4.5, 5.5)),))
+    over = replace(verdict("passed"), budget=(Spent("latency_ms", 6.0, 5.0, (5.5, 6.5)),))
+
+    whole = declared_shapes.together({"8x8": open_, "9x9": over})
+
+    assert "inconclusive with 100 samples: latency_ms 4.9 [4.5, 5.5], limit 5" in whole.findings[0].message
+    assert "not passed with 100 samples: latency_ms 6.0 > 5.0" in whole.findings[1].message

@@ -74,6 +74,7 @@ def test_where_nothing_ships_the_report_does_not_say_that_it_does(judged):
     ("changed", "reason"),
     [
         ({"budget": (Spent("file_bytes", 9, 8),)}, "file_bytes 9 > 8"),
+        ({"budget": (Spent("latency_ms", 4.9, 5.0, (4.5, 5.5)),)}, "latency_ms 4.9 [4.5, 5.5], limit 5"),
         ({"findings": (Finding("c", "error", "it is broken"),)}, "it is broken"),
     ],
 )
