@@ -125,8 +125,8 @@ class Verification:
     """How a launcher's jobs show what a device computes: by execution or under emulation, and by what `means`, in the launcher's own words.
 
     `host` is whether it starts jobs directly on this machine, `timed` whether its measured durations are those of the device. `stands_in` is whether
-    this machine's processor runs what the device's own would, without an emulation of that: then `means` says so. `static` is whether nothing of the
-    target's runtime is executed: such a verification is no evidence of what the device computes.
+    this machine's processor, or another one that is reached, runs what the device's own would, without an emulation of that: then `means` says so.
+    `static` is whether nothing of the target's runtime is executed: such a verification is no evidence of what the device computes.
     """
 
     means: str
@@ -173,6 +173,9 @@ def verification(name: str, options: Mapping[str, object], runtime: str) -> Veri
     launcher, stands_in = registry.load("launchers", name), stand_in_of(runtime)
     if stands_in is not None and is_host(name):
         return Verification(stands_in, host=True, emulated=False, timed=False, stands_in=True)
+    if stands_in is not None:  # wherever it runs, that is no such device
+        means = f"{launcher.means(options)}, which is not the device itself"
+        return Verification(means, host=False, emulated=is_emulated(name), timed=False, stands_in=True)
     flags = (is_host(name), is_emulated(name), is_timed(name))
     return Verification(launcher.means(options), *flags, static=is_static(name))
 

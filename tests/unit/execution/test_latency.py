@@ -275,6 +275,21 @@ def test_a_profile_of_an_emulated_target_has_no_budget_that_needs_a_device(tmp_p
     assert profiles.runnable(str(path)).budget.is_measured
 
 
+def test_a_computer_over_ssh_is_no_microcontroller(tmp_path):
+    """TFLite Micro runs on it as it does here: its time and its memory are not those of the board that the profile names."""
+    path = tmp_path / "mine.toml"
+    text = 'name = "mine"\nabout = "of a test"\nextends = "stm32h743"\n[runtime]\nlauncher = "ssh"\noptions = { host = "pi" }\n'
+    path.write_text(text)
+
+    how = profiles.runnable(str(path)).verification
+
+    assert (how.timed, how.stands_in) == (False, True)
+    assert "not the device" in str(how)
+    path.write_text(f"{text}[budget]\nlatency_ms = 5.0\n")
+    with pytest.raises(InvalidConfig, match="latency_ms cannot be judged"):
+        profiles.runnable(str(path))
+
+
 @pytest.mark.parametrize("limit", ["0.0", "-1.0", "nan", "inf", "true"])
 def test_a_limit_of_latency_is_a_number_above_nothing(tmp_path, limit):
     path = tmp_path / "board.toml"
