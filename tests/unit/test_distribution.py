@@ -60,7 +60,7 @@ def test_what_it_says_of_itself_is_said_alike_and_promises_nothing_else(wheel):
     assert str(toolkit.__doc__).partition("\n")[0] == f"{said}."
     assert app.registered_callback.callback.__doc__ == f"{said}."
     missing = (ROOT / "README.md").read_text().partition("## What it does not do (yet)")[2].lower()
-    assert "microcontrollers" in missing
+    assert "a microcontroller's own processor" in missing
     assert "microcontroller" not in said
 
 
