@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from toolkit import registry
-from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerCrashed, WorkerRefused
+from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, TargetUnavailable, WorkerCrashed, WorkerRefused
 from toolkit.execution.run import Execution, on_this_machine
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Job
@@ -39,6 +39,7 @@ def probed(
 ) -> Probing:
     """Return the table of a runtime in a version, of these `operators` or of all; RequestError for a format whose runtimes cannot be asked."""
     began = time.monotonic()
+    _require_probed_with(name, execution)
     converter = registry.load("conversion/converters", artifact_format)
     if hasattr(converter, "probe_models"):
         writing = models_job(name, artifact_format, operators)
@@ -54,6 +55,18 @@ def probed(
     return Probing(table, time.monotonic() - began)
 
 
+def _require_probed_with(name: str, execution: Execution) -> None:
+    """Raise RequestError for a runtime that is not started in the one way that its tables are of."""
+    of = getattr(registry.load("execution/runtimes", name), "PROBED_WITH", {})
+    options = execution.engine.options
+    for option, value in of.items():
+        if options.get(option) != value:
+            raise RequestError(
+                f"{name}: its tables are of {option} {value!r}, and this is {options.get(option)!r}; the run decides",
+                f"name a target with {option} = {value!r}",
+            )
+
+
 def models_job(name: str, artifact_format: str, operators: Sequence[str] | None) -> Job:
     """Return the job that writes the models of one operator which a runtime is asked with, of these operators or of all."""
     return Job(
@@ -61,7 +74,11 @@ def models_job(name: str, artifact_format: str, operators: Sequence[str] | None)
         f"conversion.converters.{artifact_format}",
         "probe_models",
         on_this_machine(artifact_format).engine,
-        options={"operators": None if operators is None else sorted(operators), "used": _looks_up_used(name)},
+        options={
+            "operators": None if operators is None else sorted(operators),
+            "used": _looks_up_used(name),
+            "takes": _edges(name),
+        },
     )
 
 
@@ -70,11 +87,21 @@ def _looks_up_used(name: str) -> bool:
     return bool(getattr(registry.load("execution/runtimes", name), "LOOKS_UP_USED", False))
 
 
+def _edges(name: str) -> list[str] | None:
+    """Return the dtypes that a runtime's models may take and give, None for any."""
+    edges = getattr(registry.load("execution/runtimes", name), "EDGES", None)
+    return None if edges is None else list(edges)
+
+
 def _by_models(asked: Asking, name: str, version: str, artifact_format: str, converter: ModuleType) -> Capabilities:
     (written,) = asked.executor.run(asked.writing)
     made = written.result
     groups = (*made["versions"].values(), *made["models"].values(), made["custom"])
     said = asked.of(list(dict.fromkeys(member for group in groups for member in group.values())))
+    if None not in said.values():
+        raise TargetUnavailable(
+            f"{name}: ran none of {len(said)} models, so it is not the models; {next(iter(said.values()))}"
+        )
     lacks = converter.lacks_operator if _looks_up_used(name) else None
     operators = {
         each: abilities(made["versions"][each], made["models"].get(each, {}), said, converter.about_dtypes, lacks)

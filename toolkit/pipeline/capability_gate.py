@@ -69,12 +69,16 @@ def not_known(artifact: Artifact, target: Target) -> list[Finding]:
 def _table(target: Target) -> Capabilities | None:
     from toolkit.profiles import capabilities
 
+    if not target.runtime.has_tables:
+        return None
     return capabilities.find(target.runtime.probed, target.runtime.version)
 
 
 def _not_probed(target: Target) -> Finding:
     runtime = f"{target.runtime.name} {target.runtime.version}"
     message = f"which operators {runtime} has was not probed; the run decides"
+    if not target.runtime.has_tables:
+        return Finding("capabilities-not-known", "info", message)
     asked = runtime.replace(" ", "==") if launchers.is_host(target.runtime.launcher) else target.name
     fix = f"edge-toolkit targets probe {asked}"
     return Finding("capabilities-not-known", "info", message, fix=fix)

@@ -73,6 +73,12 @@ class Runtime(ConfigModel):
         return str(kernels or self.name) if launchers.is_static(self.launcher) else self.name
 
     @property
+    def has_tables(self) -> bool:
+        """Whether tables of capabilities are of the runtime as it is started here: with another accelerator it has other kernels."""
+        of: dict[str, object] = getattr(registry.load("execution/runtimes", self.name), "PROBED_WITH", {})
+        return all(self.launcher_options.get(option) == value for option, value in of.items())
+
+    @property
     def launcher_options(self) -> dict[str, str | int | float | bool]:
         """All options of the launcher."""
         return {**({} if self.cpu is None else {"cpu": self.cpu}), **self.options}

@@ -36,7 +36,7 @@ def profile_json(target: Target) -> dict[str, Any]:
     from toolkit.profiles import capabilities
 
     document = target_json(target)
-    table = capabilities.path_of(target.runtime.probed, target.runtime.version)
+    table = capabilities.path_of(target.runtime.probed, target.runtime.version) if target.runtime.has_tables else None
     document["capabilities"] = None if table is None else str(table)
     for said, bound in zip(document["bounds"], target.bounds, strict=True):
         found = _standing(bound, target)
@@ -72,6 +72,8 @@ def _table_line(target: Target) -> str:
     from toolkit.profiles import capabilities
     from toolkit.report.capabilities import table_line
 
+    if not target.runtime.has_tables:
+        return "capabilities: none; nothing lists what the runtime can run with these options, and the run decides"
     runtime, version = target.runtime.probed, target.runtime.version
     table = capabilities.find(runtime, version)
     if table is None:

@@ -9,7 +9,9 @@ import pytest
 from toolkit.execution.run import Execution
 from toolkit.experiments.probing import models_job, probed
 from toolkit.jobs.job import Engine
+from toolkit.launchers import chromium
 from toolkit.profiles import capabilities
+from toolkit.settings import Settings
 from toolkit.verbs.inspect import inspect
 
 OPERATORS = ("ADD", "CONV_2D", "DEQUANTIZE", "DILATE", "FULLY_CONNECTED", "SOFTMAX")
@@ -52,6 +54,23 @@ def test_a_stored_table_says_what_the_runtime_says(runtime, version, executor):
     for name in OPERATORS:
         assert found.operators[name] == stored.operators[name]
     assert not found.operators["DILATE"].versions or runtime == "litert"
+
+
+def test_the_stored_table_of_a_page_says_what_the_page_says(executor):
+    """LiteRT.js prints that a kernel refuses, and goes on; of a custom operator without options it dies, and the next model has a new page."""
+    state = chromium.status(Settings())
+    if not state.ready:
+        pytest.skip(f"NOT TESTED: a page is asked; {state.problem}")
+    stored = capabilities.find("litert_web", "2.5.3")
+    page = Execution(Engine("litert", "chromium", {"accelerator": "wasm"}), "litert_web")
+
+    found = probed("litert_web", "2.5.3", page, "tflite", executor, ("CEIL",)).table
+
+    assert found.operators["CEIL"] == stored.operators["CEIL"]
+    assert "int8 -> int8" in found.operators["CEIL"].refuses
+    assert "int8, int8 per-channel, int32 per-channel -> int8" in stored.operators["CONV_2D"].runs
+    assert found.custom == stored.custom
+    assert not found.custom["Flex"]
 
 
 def test_the_memory_of_tensors_is_estimated_before_anything_runs(executor, tmp_path):

@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from tests.unit.pipeline.fake_chains import SIGNATURE, Bench, Watched
+from toolkit import profiles
 from toolkit.conversion.converters import tflite
 from toolkit.errors import EnvironmentUnavailable, RequestError
 from toolkit.execution.run import Execution, on_this_machine
@@ -87,3 +88,14 @@ def test_no_list_of_another_engine_becomes_the_table_of_a_runtime(runtime):
     """ONNX Runtime on this machine lists its own kernels; those in a page or on an NPU are others."""
     with pytest.raises(RequestError, match=f"^{runtime}: does not list its kernels"):
         probed(runtime, "1", on_this_machine("onnx"), "onnx", None)
+
+
+def test_a_page_on_webgpu_has_no_table():
+    """Its kernels are other than those of Wasm, which the engine looks up for both."""
+    page = Execution(Engine("litert", "chromium", {"accelerator": "webgpu", "adapter": "swiftshader"}), "litert_web")
+
+    with pytest.raises(RequestError, match=r"^litert_web: its tables are of accelerator 'wasm', and this is 'webgpu'"):
+        probed("litert_web", "2.5.3", page, "tflite", None)
+
+    assert not profiles.runnable("web-webgpu").runtime.has_tables
+    assert profiles.runnable("web-wasm").runtime.has_tables

@@ -82,10 +82,15 @@ def rewrite(request: Request) -> RewrittenFile:
 
 
 def probe_models(request: Request) -> Written:
-    """Write out/models.zip, the models of one operator that runtimes are asked with, and return which is which."""
+    """Write out/models.zip, the models of one operator that runtimes are asked with, and return which is which.
+
+    options["takes"] are the dtypes that the runtime can be fed with, None for any: integers become float32 by a QUANTIZE or DEQUANTIZE of their own.
+    """
+    from toolkit.conversion.tflite.rewriting import edges_moved
     from toolkit.engines.tflite import probe_models
 
-    return probe_models.write(request)
+    takes = request.options["takes"]
+    return probe_models.write(request, lambda content: edges_moved(content, takes))
 
 
 def about_dtypes(said: str) -> str | None:

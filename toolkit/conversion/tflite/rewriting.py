@@ -79,6 +79,15 @@ def rewrite(request: Request) -> RewrittenFile:
     }
 
 
+def edges_moved(content: bytes, takes: Collection[str] | None) -> bytes:
+    """Return a file whose integer inputs and outputs are float32 where their dtype is not among `takes`; what cannot be moved stays."""
+    if takes is None:
+        return content
+    file = _File(content)
+    file.move(takes)
+    return file.packed() if file.done else content
+
+
 class _File:
     """A file with one signature that is changed. `done` says what was, and `problems` what cannot be."""
 

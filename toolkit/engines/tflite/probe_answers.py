@@ -11,7 +11,8 @@ _OTHERS = re.compile(
     r"Delegate|XNNPACK|Invalid data-type for array|Cannot set tensor|optional|optimized_ops|data type '\w+' not understood"
 )
 _AROUND = re.compile(
-    r"^\w+: |[\w/.]*lite/kernels/[\w/.]+:\d+ |Node number \d+ \(\w+\) failed to \w+\.|Failed to apply the default .*$|tensorflow/lite/"
+    r"^\w+: |Error: the engine went on after an error; |;? ?ERROR: (?:\[[^\]]*\][^;]*)?"
+    r"|[\w/.]*lite/kernels/[\w/.]+:\d+ |Node number \d+ \(\w+\) failed to \w+\.|Failed to apply the default .*$|tensorflow/lite/"
     r"|TFLM failed to allocate tensors: |Interpreter invocation failed\.: |micro/kernels/[\w/.]+:\d+ "
     r"|; Node \w+ \(number \d+\) failed to \w+ with status \d+"
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
@@ -59,11 +59,11 @@ class _Tensor:
     filled: bool = False  # a constant of ones
 
 
-def write(request: Request) -> Written:
+def write(request: Request, moved: Callable[[bytes], bytes]) -> Written:
     """Write out/models.zip, each model a member; return which is which. options["operators"] are their names, null for all.
 
     With options["used"], a model that names an operator has one too, for a runtime that looks up only what is used; the oldest and the newest version
-    are asked, and the newest stands for those between.
+    are asked, and the newest stands for those between. `moved` gives a model of one operator the inputs and outputs that a runtime can be fed.
     """
     made: Written = {"newest": NEWEST, "versions": {}, "models": {}, "custom": {}}
     numbers, only = itertools.count(), request.options["operators"]
@@ -86,7 +86,7 @@ def write(request: Request) -> Written:
             if probed.name not in names:
                 continue
             content = _model(probed, *tensors)
-            made["models"].setdefault(probed.name, {})[_combination(content)] = add(content)
+            made["models"].setdefault(probed.name, {})[_combination(content)] = add(moved(content))
         made["custom"] = {name: add(_custom(name)) for name in _CUSTOM}
     return made
 

@@ -1,11 +1,11 @@
 // Runs a .tflite in the page with LiteRT.js: see toolkit/engines/web/page.py.
 import * as litert from "@litertjs/core";
 
-// What the engine prints while it compiles, and only there: which operators WebGPU leaves to Wasm. `isFullyAccelerated` counts those that XNNPACK takes.
-// It keeps the console's functions when it starts, so they are replaced before.
+// What the engine prints while it works, and only there: why a kernel refuses, and which operators WebGPU leaves to Wasm. `isFullyAccelerated` counts
+// those that XNNPACK takes. It keeps the console's functions when it starts, so they are replaced before.
 const LEFT = /operations are not supported by GPU delegate|operations will run on the CPU/;
 const TAKEN = /Initializing WebGPU-based API from graph/;
-let printed = [];
+let printed = null;
 for (const level of ["log", "info", "warn", "error"]) {
   const print = console[level].bind(console);
   console[level] = (...words) => {
@@ -28,7 +28,28 @@ if (globalThis.GPUAdapter) {
   };
 }
 
+// Runs what the engine does for one request; an error has its words and the errors that it printed. It prints some errors only, and goes on: a kernel
+// that fails to prepare, a custom operator that is not there. What it then gives was not computed. After a trap its memory is in no known state: some
+// of its functions never return then, so none is called.
+let trapped = null;
+async function working(request) {
+  if (trapped !== null) throw new Error(`the engine ended before: ${trapped}`);
+  printed = [];
+  const errors = () => printed.filter((line) => line.startsWith("ERROR") && !LEFT.test(line));
+  try {
+    const given = await request();
+    if (errors().length > 0) throw new Error("the engine went on after an error");
+    return given;
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) trapped = error.message;
+    throw new Error([...new Set([String(error?.message ?? error), ...errors()])].join("; "));
+  } finally {
+    printed = null;
+  }
+}
+
 let adapter = null;
+let started = false;
 let model = null;
 let signature = null;
 let accelerator = null;
@@ -42,18 +63,22 @@ async function start(asked) {
   await litert.loadLiteRt("/packages/@litertjs/core/wasm/", { jspi: asked === "webgpu" });
 }
 
-export async function load(bytes, options) {
-  printed = [];
-  if (accelerator === null) await start(options.accelerator);
-  else model.delete();
+async function compile(bytes, options) {
+  if (!started) await start(options.accelerator);
+  started = true;
+  model?.delete();
+  model = null;
   model = await litert.loadAndCompile(bytes, {
     accelerator: options.accelerator, cpuOptions: { numThreads: options.threads },
   });
   refuseInvalid();
   accelerator = model.options.accelerator;
-  const fully = model.isFullyAccelerated
+  return model.isFullyAccelerated
     && (accelerator !== "webgpu" || (printed.some((line) => TAKEN.test(line)) && !printed.some((line) => LEFT.test(line))));
-  printed = null;
+}
+
+export async function load(bytes, options) {
+  const fully = await working(() => compile(bytes, options));
   const known = Object.keys(model.signatures);
   if (options.signature !== null && !known.includes(options.signature)) {
     throw new Error(`no signature ${options.signature}; known: ${known.join(", ")}`);
@@ -66,6 +91,10 @@ export async function load(bytes, options) {
 }
 
 export async function call(inputs) {
+  return await working(() => run(inputs));
+}
+
+async function run(inputs) {
   const tensors = {};
   const outputs = {};
   let given = {};

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from toolkit.engines.loaded import Loaded, RunOptions
 from toolkit.engines.tflite.file import describe
-from toolkit.engines.web.page import PageScript, loaded_in, open_page, require_default_kernels
+from toolkit.engines.web.page import Page, PageOptions, PageScript, loaded_in, open_page, require_default_kernels
+from toolkit.engines.web.phone import PhonePage
 from toolkit.errors import Unconvertible, UnknownName
 from toolkit.tensors.signature import SignatureJson, TensorJson
 from toolkit.wire.browser_setup import Setup
@@ -32,23 +33,60 @@ def load(setup: Setup, model: Path, options: RunOptions) -> Loaded:
     not have, Unconvertible for inputs and outputs that LiteRT.js does not take, RequestError for other kernels than the engine's own,
     TargetUnavailable where it would run on another accelerator, RuntimeError in the engine's own words.
     """
-    require_default_kernels(options)
-    described = describe(model)
-    signature = _chosen(described["signatures"], options.get("signature"))
-    _require_edges(model.name, signature)
-    page = open_page(
-        setup,
-        _SCRIPT,
-        model,
-        {
+    asked = _Asked(setup, model, options)
+    return asked.loaded(open_page(setup, _SCRIPT, model, asked.options))
+
+
+class InTurn:
+    """A page of a browser of its own in which models are loaded, each in place of the one before."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._page: Page | None = None
+
+    def load(self, model: Path, options: RunOptions) -> Loaded:
+        """Return a model ready to run, until the next one is; raises as `load` of this module."""
+        asked = _Asked(self._setup, model, options)
+        page = self._opened()
+        page.take(model, asked.options)
+        return asked.loaded(page)
+
+    def open(self) -> None:
+        """Start the browser if it does not run; WorkerCrashed, in its last words, where it does not start."""
+        self._opened()
+
+    def _opened(self) -> Page:
+        if self._page is None:
+            self._page = Page(self._setup, _SCRIPT)
+        return self._page
+
+    def close(self) -> None:
+        """End the browser; the next model has a new one."""
+        if self._page is not None:
+            self._page.close()
+        self._page = None
+
+
+class _Asked:
+    """A model that a page is asked to load; raises as `load` for one that it cannot be asked for."""
+
+    def __init__(self, setup: Setup, model: Path, options: RunOptions) -> None:
+        require_default_kernels(options)
+        described = describe(model)
+        self._engine = f"LiteRT.js {setup.versions[PACKAGE]}"
+        self._signature = _chosen(described["signatures"], options.get("signature"))
+        _require_edges(model.name, self._signature)
+        self._keeps_state = any(finding["code"] == _STATE for finding in described["findings"])
+        self.options: PageOptions = {
             "accelerator": setup.accelerator,
-            "signature": signature["key"],
+            "signature": self._signature["key"],
             "threads": options["threads"],
             "count": options.get("count", 0),
-        },
-    )
-    keeps_state = any(finding["code"] == _STATE for finding in described["findings"])
-    return loaded_in(page, f"LiteRT.js {setup.versions[PACKAGE]}", signature, anew=keeps_state)
+        }
+
+    def loaded(self, page: Page | PhonePage) -> Loaded:
+        """Return the model of a page that has loaded it."""
+        return loaded_in(page, self._engine, self._signature, anew=self._keeps_state)
 
 
 def _chosen(signatures: Sequence[SignatureJson], key: str | None) -> SignatureJson:

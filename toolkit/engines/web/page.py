@@ -62,8 +62,10 @@ class PageScript:
 class Page:
     """A model that is loaded in a page of its own browser, which ends with this object."""
 
-    def __init__(self, setup: Setup, script: PageScript, model: Path, options: PageOptions) -> None:
-        """Load a model; TargetUnavailable where the page runs it on something else than was asked for."""
+    def __init__(
+        self, setup: Setup, script: PageScript, model: Path | None = None, options: PageOptions | None = None
+    ) -> None:
+        """Open the page, and load a model if there is one; raises as `take`."""
         files = {"exchange.js": (_HERE / "exchange.js").read_bytes(), "script.js": script.path.read_bytes()}
         imports = {name: f"/packages/{path}" for name, path in script.imports.items()}
         self._browser = Browser(setup, files, imports)
@@ -71,7 +73,13 @@ class Page:
         self._calls = 0
         self.browser = self._browser.version
         self._browser.evaluate("import('/exchange.js').then(module => { globalThis.exchange = module })")
-        self._model, self._options, self._setup = model, options, setup
+        self._setup = setup
+        if model is not None:
+            self.take(model, options or {})
+
+    def take(self, model: Path, options: PageOptions) -> None:
+        """Load a model in place of the one before, if any; TargetUnavailable where the page runs it on something else than was asked for."""
+        self._model, self._options = model, options
         self.load()
 
     def load(self) -> None:

@@ -27,6 +27,10 @@ A runtime is a module with
     LACKS_DTYPES                        optional: dtypes that none of its tensors may have, as TFLite's schema names them in small letters
     LOOKS_UP_USED                       optional: whether it looks up only the operators that a graph has, not all that a file names, so that a model
                                         without an operator says nothing of what it has
+    in_turn() -> InTurn                 optional, of a runtime that takes long to start: its `load(model, options)` gives a model that is ready until
+                                        the next one is; `open()` starts what they run in if it does not run, and raises where it cannot;
+                                        `close()` ends it
+    PROBED_WITH                         optional: the launcher's options that its tables of capabilities are of; with others it has none
     STEPS                               optional, of a runtime with a delegate, whose KERNELS run the model without it: {stage: kernels}, the
                                         delegate's runs in order, each compared with the one before it; "kernels" has these values only
     ESTIMATE                            of a runtime whose delegate nothing executes, for a launcher that is STATIC: the module whose
