@@ -33,6 +33,7 @@ from toolkit.experiments import table
 from toolkit.experiments.sweep_rows import SweepRow
 from toolkit.findings import Finding
 from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.launchers import Verification
 from toolkit.pipeline import signatures
 from toolkit.pipeline.prepare import Samples
 from toolkit.pipeline.unsupported_dtypes import refuse_ends
@@ -44,6 +45,7 @@ from toolkit.source.original import Original
 from toolkit.tensors.signature import Signature, TensorSpec
 from toolkit.verbs.inspect import inspect
 from toolkit.verbs.next_steps import VerbRequest
+from toolkit.verdict.arena import Arena
 
 HERE = Path(__file__).resolve().parent
 NAMES = {
@@ -259,10 +261,13 @@ def verdict_of(name):
         about={"machine": name, "confined": name}, engine=name, order={}, fed={name: name}, count=1, kernels=name
     )
     measured = SimpleNamespace(outputs=(name,), measurements=())
+    shown = Verification(name, host=False, emulated=False, timed=False, stands_in=True, static=True)
     return SimpleNamespace(
-        target=SimpleNamespace(name=name), outcome="failed", samples={"verification": 5, "calibration": 5},
+        target=SimpleNamespace(name=name, runtime=SimpleNamespace(name="tflm", version="1"), verification=shown),
+        outcome="failed", passed=False, given=True, arena=Arena(1, 2, 1.0, name, 1, 1, 2, 3), latency=None,
+        samples={"verification": 5, "calibration": 5},
         source=SimpleNamespace(path=Path(name.replace("\0", "")), kind=name, key=name, sha256="0" * 64, coverage=None),
-        artifact=SimpleNamespace(scheme="float32", size_bytes=1, sha256="0" * 64), comparisons=(failed,),
+        artifact=SimpleNamespace(scheme="float32", size_bytes=1, sha256="0" * 64, before=name, rewritten=(name,)), comparisons=(failed,),
         guilty_stage="total", at_fault=None, attribution=None, stages=(SimpleNamespace(stage="total", measured=measured),),
         cumulative={"total": measured}, runs={"original": run, "total": run},
         tasks=(SimpleNamespace(metric=name, better="higher", scores={name: 1.0}),),

@@ -47,9 +47,8 @@ def _rewritten_lines(verdict: Verdict) -> list[str]:
         return []
     whose = "the given file" if verdict.given else "the file that was made"
     what = "ships" if verdict.passed and not verdict.given else "is judged"
-    return [
-        f"{whose} was rewritten for {runtime.name} {runtime.version}, and that file {what}: {'; '.join(artifact.rewritten)}"
-    ]
+    changes = printable.sentence("; ".join(artifact.rewritten))  # they hold names of inputs and outputs
+    return [f"{whose} was rewritten for {runtime.name} {runtime.version}, and that file {what}: {changes}"]
 
 
 def wanted_json(verdict: Verdict) -> WantedRow | None:

@@ -42,8 +42,12 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         *_wanted(verdict),
         f"{printable.code(artifact)} ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
         f"from {printable.code(source.path)} ({printable.markdown(source.kind)}, signature {printable.code(source.key)}, sha256 `{source.sha256}`)  ",
-        f"verified with {verdict.samples['verification']} samples{_calibrated(verdict)}{untimed_text(verdict)}",
-        *(["", f"Arena: {arena_text(verdict)}. {verdict.arena.because}"] if verdict.arena is not None else []),
+        f"verified with {verdict.samples['verification']} samples{_calibrated(verdict)}{printable.markdown(untimed_text(verdict))}",
+        *(
+            ["", f"Arena: {arena_text(verdict)}. {printable.markdown(verdict.arena.because)}"]
+            if verdict.arena is not None
+            else []
+        ),
         "",
         "## Bounds",
         "",
