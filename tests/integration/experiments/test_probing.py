@@ -56,6 +56,7 @@ def test_a_stored_table_says_what_the_runtime_says(runtime, version, executor):
     assert not found.operators["DILATE"].versions or runtime == "litert"
 
 
+@pytest.mark.slow
 def test_the_stored_table_of_a_page_says_what_the_page_says(executor):
     """LiteRT.js prints that a kernel refuses, and goes on; of a custom operator without options it dies, and the next model has a new page."""
     state = chromium.status(Settings())
