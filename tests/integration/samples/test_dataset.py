@@ -305,7 +305,7 @@ def test_what_is_no_whole_sequence_is_refused(executor, tmp_path, count, text, e
         executor.run(dataset.samples_job(steps(tmp_path, count, text), None, STEP))
 
 
-def test_a_state_begins_anew_with_each_sequence_in_the_original_and_in_its_artifact(executor, home, tmp_path):
+def test_a_state_begins_anew_with_each_sequence_in_the_original_and_in_its_artifact(workers, home, tmp_path):
     """A running mean over four sequences: each gives what a mean that knows no other sequence gives."""
     model = tmp_path / "model"
     script = (
@@ -319,14 +319,15 @@ def test_a_state_begins_anew_with_each_sequence_in_the_original_and_in_its_artif
     python = resolve("tensorflow", settings=Settings(home=home)).python
     subprocess.run([python, "-c", script, model], check=True, capture_output=True, timeout=600)
 
-    opened = source.open_source(Original(model), executor)
-    samples = dataset.whole_set_job(steps(tmp_path, 20), opened.signature).output("verification")
-    conversions = Conversions(source.canonical_job(opened, samples).output("saved_model"), None)
-    artifact = conversions.file(conversions.floats("tflite"), "tflite")
-    reference, host = executor.run(
-        source.reference_job(opened, samples, device="cpu"),
-        run_job(artifact, samples, Execution(Engine("litert"), "litert")),
-    )
+    with workers.executor(Settings(home=home)) as executor:
+        opened = source.open_source(Original(model), executor)
+        samples = dataset.whole_set_job(steps(tmp_path, 20), opened.signature).output("verification")
+        conversions = Conversions(source.canonical_job(opened, samples).output("saved_model"), None)
+        artifact = conversions.file(conversions.floats("tflite"), "tflite")
+        reference, host = executor.run(
+            source.reference_job(opened, samples, device="cpu"),
+            run_job(artifact, samples, Execution(Engine("litert"), "litert")),
+        )
 
     expected, mean = [], 0.0
     for place in range(20):
