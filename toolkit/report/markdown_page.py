@@ -34,20 +34,8 @@ _SHOWN = ("max_abs", "sqnr_db", "top1_agreement")
 
 def markdown(verdict: Verdict, artifact: str) -> str:
     """Return one target's report as Markdown."""
-    source = verdict.source
     lines = [
-        f"# {printable.markdown(verdict.target.name)}: {OUTCOMES[verdict.outcome]}",
-        "",
-        *_static(verdict),
-        *_wanted(verdict),
-        f"{printable.code(artifact)} ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
-        f"from {printable.code(source.path)} ({printable.markdown(source.kind)}, signature {printable.code(source.key)}, sha256 `{source.sha256}`)  ",
-        f"verified with {verdict.samples['verification']} samples{_calibrated(verdict)}{printable.markdown(untimed_text(verdict))}",
-        *(
-            ["", f"Arena: {arena_text(verdict)}. {printable.markdown(verdict.arena.because)}"]
-            if verdict.arena is not None
-            else []
-        ),
+        *_head(verdict, artifact),
         "",
         "## Bounds",
         "",
@@ -137,6 +125,25 @@ def _of_tasks(verdict: Verdict) -> list[str]:
 def _static(verdict: Verdict) -> list[str]:
     said = static_text(verdict)
     return [f"**{printable.markdown(said)}**", ""] if said else []
+
+
+def _head(verdict: Verdict, artifact: str) -> list[str]:
+    """Return the first lines: the verdict, what was wanted, the files, and how many samples judge."""
+    source = verdict.source
+    return [
+        f"# {printable.markdown(verdict.target.name)}: {OUTCOMES[verdict.outcome]}",
+        "",
+        *_static(verdict),
+        *_wanted(verdict),
+        f"{printable.code(artifact)} ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
+        f"from {printable.code(source.path)} ({printable.markdown(source.kind)}, signature {printable.code(source.key)}, sha256 `{source.sha256}`)  ",
+        f"verified with {verdict.samples['verification']} samples{_calibrated(verdict)}{printable.markdown(untimed_text(verdict))}",
+        *(
+            ["", f"Arena: {arena_text(verdict)}. {printable.markdown(verdict.arena.because)}"]
+            if verdict.arena is not None
+            else []
+        ),
+    ]
 
 
 def _wanted(verdict: Verdict) -> list[str]:
