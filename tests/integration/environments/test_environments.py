@@ -22,12 +22,13 @@ REPOSITORY = HERE.parent.parent
 
 # What a host interpreter may be, on Linux; `musllinux` and 32 bits have no engine.
 PLATFORMS = ["x86_64-manylinux_2_36", "aarch64-manylinux_2_36"]
+X86_ALONE = {"tflite_micro"}  # no wheel of it for another processor is published
 SERVED = [
     (HERE / f"{name}.txt", python, platform)
     for name in environments.names()
     for python in ("3.10", "3.11", "3.12", "3.13")
     if read_requirements(name).accepts_python(f"{python}.9")
-    for platform in PLATFORMS
+    for platform in (PLATFORMS[:1] if name in X86_ALONE else PLATFORMS)
 ]
 # TensorFlow 2.15, for tests alone: where there are wheels of it.
 OF_TESTS = [(REPOSITORY / "requirements" / "keras2.txt", python, PLATFORMS[0]) for python in ("3.10", "3.11")]
